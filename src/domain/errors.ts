@@ -1,0 +1,21 @@
+/**
+ * Errors that a person can mend. The message names the value, the state and the remedy.
+ *
+ * A class can't be recognised across the workflow boundary, so the `name` is what counts there: Temporal takes it as
+ * the failure's type, and the ready-made pipelines list these names as non-retryable.
+ */
+export class BadInput extends Error {
+  override readonly name = 'BadInput';
+}
+
+/** A table, script or connection that the input names and that is not there. */
+export class NotFound extends Error {
+  override readonly name = 'NotFound';
+}
+
+/** The configuration (file, environment, plugin options) can't be used as it is. */
+export class BadConfig extends Error {
+  override readonly name = 'BadConfig';
+}
+
+export const NON_RETRYABLE_ERRORS = ['BadInput', 'NotFound', 'BadConfig'];

@@ -1,0 +1,164 @@
+/**
+ * The audit rows, spelled as people see them in SQL. These names are the table columns on every engine, the keys
+ * of JSON output, and the properties the code works with: there is no second vocabulary to map between.
+ *
+ * Times are ISO 8601 strings in UTC with milliseconds; counts are integers up to 2^53 - 1.
+ */
+
+export const BATCH_STATUSES = [
+  'Running',
+  'Success',
+  'Error',
+  'Cancelled',
+  'Terminated',
+  'TimedOut',
+  'Continued',
+] as const;
+export type BatchStatus = (typeof BATCH_STATUSES)[number];
+
+/** The statuses that leave a batch open until it is replayed or dismissed, and that raise an alert. */
+export const FAILED_STATUSES: readonly BatchStatus[] = ['Error', 'TimedOut', 'Terminated'];
+
+export type RetryStatus = 'retrying' | 'recovered' | 'exhausted' | 'non-retryable';
+export type Resolution = 'open' | 'replayed' | 'dismissed' | 'superseded';
+export type Witness = 'live' | 'history' | 'both';
+
+export type LogLevel = 'info' | 'debug' | 'warning' | 'error';
+/** How an attempt ended. `retry`: it failed and Temporal tries again; `lost`: nobody reported its end. */
+export type AttemptEnd = 'success' | 'failure' | 'retry' | 'cancelled' | 'lost';
+export type EventType = 'start' | AttemptEnd | LogLevel;
+
+/** Row counts and endpoints: reported by steps, summed up on the batch. */
+export interface Counts {
+  RowsProcessed: number | null;
+  RowsRejected: number | null;
+  RecordCountBefore: number | null;
+  RecordCountAfter: number | null;
+  SourceSystem: string | null;
+  TargetSystem: string | null;
+}
+
+/** `Audit.PipelineLog`: one row per batch; its LogID is the BatchID on every loaded row. */
+export interface PipelineLog extends Counts {
+  LogID: number;
+  PipelineName: string;
+  StartTime: string;
+  EndTime: string | null;
+  Status: BatchStatus;
+  ErrorMessage: string | null;
+  Namespace: string | null;
+  WorkflowID: string | null;
+  /** The latest run of the batch; a reset adds runs. */
+  RunID: string | null;
+  /** The run that a reset keeps naming; with Namespace and WorkflowID it identifies the batch. */
+  OriginalRunID: string | null;
+  WorkflowType: string | null;
+  TaskQueue: string | null;
+  ScheduleID: string | null;
+  ScheduledTime: string | null;
+  RunByUser: string | null;
+  DurationMs: number | null;
+  RetryCount: number;
+  RetryStatus: RetryStatus | null;
+  AlertTriggered: boolean;
+  CustomMessage: string | null;
+  PreviousLogID: number | null;
+  ParentLogID: number | null;
+  ReplayOfLogID: number | null;
+  Resolution: Resolution | null;
+  ResolvedByLogID: number | null;
+}
+
+/** `Audit.PipelineRun`: every Temporal run of a batch; more than one only after a reset. */
+export interface PipelineRun {
+  RunID: string;
+  LogID: number;
+  Reason: 'start' | 'reset';
+  StartTime: string;
+  EndTime: string | null;
+  Status: BatchStatus;
+  ErrorMessage: string | null;
+  CertifiedAt: string | null;
+  CertifiedEventID: number | null;
+  HistoryHash: string | null;
+  GapCount: number | null;
+}
+
+/** `Audit.PipelineEvent`: one row per attempt start, attempt end, and log line. */
+export interface PipelineEvent extends Counts {
+  EventID: string;
+  LogID: number;
+  RunID: string;
+  StepName: string;
+  StepSequenceNum: number | null;
+  ActivityID: string | null;
+  Attempt: number | null;
+  EventType: EventType;
+  EventTime: string;
+  DurationMs: number | null;
+  Message: string | null;
+  ErrorType: string | null;
+  ErrorMessage: string | null;
+  RetryStatus: RetryStatus | null;
+  NextRetryTime: string | null;
+  AlertTriggered: boolean;
+  Worker: string | null;
+  Witness: Witness;
+  EventHash: string | null;
+}
+
+export type AlertRule = 'step-failed' | 'batch-failed';
+
+/** `Audit.Alert`: something a person must look at; open while ResolvedAt is null. */
+export interface Alert {
+  AlertID: number;
+  LogID: number;
+  /** The failed attempt's end event; null for an alert about the batch itself. */
+  EventID: string | null;
+  Rule: AlertRule;
+  Severity: 'error' | 'critical';
+  RaisedAt: string;
+  ResolvedAt: string | null;
+  Message: string;
+}
+
+/** What identifies a run and what is known when it starts. Links are run ids here; the store turns them into LogIDs. */
+export interface RunStart {
+  Namespace: string;
+  WorkflowID: string;
+  RunID: string;
+  OriginalRunID: string;
+  PipelineName: string;
+  WorkflowType: string | null;
+  TaskQueue: string | null;
+  StartTime: string;
+  ScheduleID: string | null;
+  ScheduledTime: string | null;
+  RunByUser: string | null;
+  previousRunID: string | null;
+  parentRunID: string | null;
+}
+
+/** A run's place in the audit. */
+export interface BatchRef {
+  LogID: number;
+  PipelineName: string;
+  RunID: string;
+}
+
+/** Everything the audit holds about one batch. */
+export interface BatchRecord {
+  batch: PipelineLog;
+  runs: PipelineRun[];
+  events: PipelineEvent[];
+  alerts: Alert[];
+}
+
+export const NO_COUNTS: Counts = {
+  RowsProcessed: null,
+  RowsRejected: null,
+  RecordCountBefore: null,
+  RecordCountAfter: null,
+  SourceSystem: null,
+  TargetSystem: null,
+};

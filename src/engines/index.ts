@@ -1,0 +1,18 @@
+/** Finds the engine for a URL. Adding an engine is adding its folder and one line here. */
+import { BadConfig } from '../domain/errors.js';
+import { redact } from '../domain/redact.js';
+import type { Engine } from './contract.js';
+
+const ENGINES: Record<string, () => Promise<{ engine: Engine }>> = {
+  sqlite: () => import('./sqlite/index.js'),
+};
+
+export async function engineFor(url: string, at: string): Promise<Engine> {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? '';
+  const load = Object.hasOwn(ENGINES, scheme) ? ENGINES[scheme] : undefined;
+  if (!load) {
+    const known = Object.keys(ENGINES).map((name) => `${name}:`);
+    throw new BadConfig(`${at}: no engine for ${JSON.stringify(redact(url))}. The URL must start with ${known.join(' or ')}`);
+  }
+  return (await load()).engine;
+}
