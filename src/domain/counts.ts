@@ -49,14 +49,17 @@ function describe(name: string): string {
 
 /** The counts in an activity's or workflow's result, where it has some: `{ rowsProcessed: 42 }`. */
 export function returnedCounts(result: unknown): Partial<Counts> {
-  return typeof result === 'object' && result !== null ? pick(result as Record<string, unknown>, RETURNED) : {};
+  return typeof result === 'object' && result !== null
+    ? pick(result as Record<string, unknown>, RETURNED)
+    : {};
 }
 
 function pick(from: Record<string, unknown>, names: Record<string, keyof Counts>): Partial<Counts> {
   const found: Partial<Record<keyof Counts, unknown>> = {};
   for (const [name, column] of Object.entries(names)) {
     const value = from[name];
-    if (isCount(value) ? !column.endsWith('System') : isText(value) && column.endsWith('System')) found[column] = value;
+    if (isCount(value) ? !column.endsWith('System') : isText(value) && column.endsWith('System'))
+      found[column] = value;
   }
   return found as Partial<Counts>;
 }

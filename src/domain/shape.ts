@@ -62,7 +62,9 @@ export function object<S extends Shape>(shape: S): Check<Checked<S>> {
     if (unknown !== undefined) {
       throw new ShapeError(`${at} has the unknown key ${show(unknown)}. Known keys: ${known.join(', ')}`);
     }
-    return Object.fromEntries(known.map((key) => [key, shape[key]!(value[key], `${at}.${key}`)])) as Checked<S>;
+    return Object.fromEntries(
+      known.map((key) => [key, shape[key]!(value[key], `${at}.${key}`)]),
+    ) as Checked<S>;
   };
 }
 

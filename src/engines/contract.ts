@@ -2,7 +2,14 @@
  * What an engine gives the rest of Batchtrail. One folder per engine implements this; nothing outside that folder
  * knows which engine it talks to.
  */
-import type { Alert, BatchRecord, BatchStatus, PipelineEvent, PipelineLog, PipelineRun } from '../domain/model.js';
+import type {
+  Alert,
+  BatchRecord,
+  BatchStatus,
+  PipelineEvent,
+  PipelineLog,
+  PipelineRun,
+} from '../domain/model.js';
 import type { SqlRow, SqlValue, TableName } from '../domain/table.js';
 
 export interface Engine {
@@ -40,19 +47,20 @@ export type NewAlert = Omit<Alert, 'AlertID'>;
 export interface AuditTransaction {
   findRun(runID: string): Promise<PipelineRun | undefined>;
   findBatch(logID: number): Promise<PipelineLog | undefined>;
-  findBatchByOrigin(namespace: string, workflowID: string, originalRunID: string): Promise<PipelineLog | undefined>;
+  findBatchByOrigin(
+    namespace: string,
+    workflowID: string,
+    originalRunID: string,
+  ): Promise<PipelineLog | undefined>;
   insertBatch(batch: NewBatch): Promise<number>;
   updateBatch(logID: number, changes: Partial<NewBatch>): Promise<void>;
   insertRun(run: PipelineRun): Promise<void>;
   updateRun(runID: string, changes: Partial<PipelineRun>): Promise<void>;
   /** The events with these ids that exist. */
   findEvents(eventIDs: readonly string[]): Promise<PipelineEvent[]>;
-  /** The start and end events of one activity in one run, in order of attempt. */
-  findAttempts(runID: string, activityID: string): Promise<PipelineEvent[]>;
   /** Inserts, or replaces the rows that have these ids. */
   putEvents(events: readonly PipelineEvent[]): Promise<void>;
-  /** Raises an alert unless one with this batch, rule and event exists; reopens that one if it was resolved. */
-  raiseAlert(alert: NewAlert): Promise<void>;
+  insertAlert(alert: NewAlert): Promise<void>;
   resolveAlert(alertID: number, at: string): Promise<void>;
   findAlerts(logID: number): Promise<Alert[]>;
   /** A batch with its runs, events and alerts. */
@@ -91,7 +99,12 @@ export interface Warehouse {
    * Replaces this batch's rows of a staging table by the stream's, in one transaction, creating the table when it is
    * missing. The table gets the source's columns and `BatchID`.
    */
-  stage(table: TableName, batchID: number, rows: TableStream, onProgress: (rows: number) => void): Promise<number>;
+  stage(
+    table: TableName,
+    batchID: number,
+    rows: TableStream,
+    onProgress: (rows: number) => void,
+  ): Promise<number>;
   /**
    * Runs a transform in one transaction: a stored procedure with `@CurrentBatchID` where the engine has them, the
    * script `<name>.sql` with the same bound parameter otherwise.

@@ -12,7 +12,9 @@ export async function engineFor(url: string, at: string): Promise<Engine> {
   const load = Object.hasOwn(ENGINES, scheme) ? ENGINES[scheme] : undefined;
   if (!load) {
     const known = Object.keys(ENGINES).map((name) => `${name}:`);
-    throw new BadConfig(`${at}: no engine for ${JSON.stringify(redact(url))}. The URL must start with ${known.join(' or ')}`);
+    throw new BadConfig(
+      `${at}: no engine for ${JSON.stringify(redact(url))}. The URL must start with ${known.join(' or ')}`,
+    );
   }
   return (await load()).engine;
 }

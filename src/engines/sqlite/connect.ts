@@ -19,7 +19,9 @@ const DEFAULT_PATIENCE_MS = 30_000;
 export function folderOf(url: string): string {
   const path = url.replace(/^sqlite:(\/\/(?=\/))?/, '');
   if (path === '' || path.startsWith(':memory:')) {
-    throw new BadConfig(`${JSON.stringify(url)} names no folder. Write sqlite: and a folder, as in sqlite:./.batchtrail`);
+    throw new BadConfig(
+      `${JSON.stringify(url)} names no folder. Write sqlite: and a folder, as in sqlite:./.batchtrail`,
+    );
   }
   return resolve(path);
 }
@@ -45,7 +47,9 @@ function folderEntries(folder: string): string[] {
 /** The file of a schema. SQL names ignore case, so an existing file is found whatever its case. */
 export function schemaFile(folder: string, schema: string): string {
   if (!SCHEMA_NAME.test(schema)) {
-    throw new BadInput(`The schema name ${JSON.stringify(schema)} can't be a file name. Use letters, digits and _`);
+    throw new BadInput(
+      `The schema name ${JSON.stringify(schema)} can't be a file name. Use letters, digits and _`,
+    );
   }
   const wanted = schema.toLowerCase();
   for (const [name, file] of schemaFiles(folder)) if (name.toLowerCase() === wanted) return file;
@@ -79,7 +83,9 @@ export async function open(file: string, options: Database.Options): Promise<Dat
   try {
     return new Driver(file, { ...options, timeout: 0 });
   } catch (error) {
-    throw new BadConfig(`The SQLite file ${file} can't be opened: ${(error as Error).message}`, { cause: error });
+    throw new BadConfig(`The SQLite file ${file} can't be opened: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,0 +1,24 @@
+import type { NewAlert } from '../engines/contract.js';
+import type { PipelineEvent } from '../domain/model.js';
+
+/** The alert about a step that failed for good. */
+export function stepAlert(failure: PipelineEvent, now: string): NewAlert {
+  const why = failure.ErrorMessage ?? failure.ErrorType ?? 'no message';
+  return {
+    LogID: failure.LogID,
+    EventID: failure.EventID,
+    Rule: 'step-failed',
+    Severity: 'error',
+    RaisedAt: now,
+    ResolvedAt: null,
+    Message: shorten(`${failure.StepName} failed for good at attempt ${failure.Attempt}: ${why}`),
+  };
+}
+
+const LONGEST_MESSAGE = 4_000;
+
+/** An alert is read at a glance; the whole text stands in the event or on the batch. */
+export function shorten(message: string): string {
+  if (message.length <= LONGEST_MESSAGE) return message;
+  return `${message.slice(0, LONGEST_MESSAGE)}… (shortened from ${message.length} characters; the whole text is in ErrorMessage)`;
+}

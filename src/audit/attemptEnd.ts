@@ -1,0 +1,71 @@
+/** Reads from an attempt's error what becomes of the attempt. */
+import type { Context, Info } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { msOptionalToNumber } from '@temporalio/common/lib/time.js';
+import { predictOutcome } from '../domain/outcome.js';
+import type { RetryStatus } from '../domain/model.js';
+import { describeError, errorType } from './describeError.js';
+import type { ErrorText } from './describeError.js';
+
+export interface AttemptEndFacts {
+  readonly type: 'failure' | 'retry' | 'cancelled';
+  readonly error: ErrorText;
+  readonly retryStatus: RetryStatus | null;
+  readonly nextRetryAt: number | null;
+}
+
+/** What the server assumes where a policy says nothing. */
+const SERVER_DEFAULTS = { initialIntervalMs: 1_000, backoffCoefficient: 2, longestInterval: 100 };
+
+export function attemptEnd(error: unknown, context: Context): AttemptEndFacts {
+  const described = describeError(error);
+  if (isCancelled(error, context)) {
+    return { type: 'cancelled', error: described, retryStatus: null, nextRetryAt: null };
+  }
+  const { info } = context;
+  const outcome = predictOutcome({
+    attempt: info.attempt,
+    errorType: errorType(error),
+    nonRetryable: error instanceof ApplicationFailure && error.nonRetryable === true,
+    nextRetryDelayMs:
+      error instanceof ApplicationFailure ? msOptionalToNumber(error.nextRetryDelay ?? undefined) : undefined,
+    failedAt: Date.now(),
+    scheduledAt: info.scheduledTimestampMs,
+    scheduleToCloseMs: info.scheduleToCloseTimeoutMs,
+    policy: policyOf(info),
+  });
+  return {
+    type: outcome.type,
+    error: described,
+    retryStatus: outcome.retryStatus,
+    nextRetryAt: outcome.type === 'retry' ? outcome.nextRetryAt : null,
+  };
+}
+
+/** Pausing or resetting an activity, or shutting its worker down, cancels the attempt and not the activity. */
+function isCancelled(error: unknown, { cancellationSignal, cancellationDetails }: Context): boolean {
+  const isCancellation =
+    error instanceof CancelledFailure || (error instanceof Error && error.name === 'AbortError');
+  if (!isCancellation || !cancellationSignal.aborted) return false;
+  const reason = (cancellationSignal.reason as Error | undefined)?.message;
+  const goesOn = cancellationDetails?.paused || cancellationDetails?.reset;
+  return !goesOn && (reason === 'CANCELLED' || reason === 'NOT_FOUND');
+}
+
+function policyOf({ retryPolicy = {} }: Info) {
+  const initialIntervalMs =
+    msOptionalToNumber(retryPolicy.initialInterval) ?? SERVER_DEFAULTS.initialIntervalMs;
+  return {
+    initialIntervalMs,
+    backoffCoefficient: retryPolicy.backoffCoefficient ?? SERVER_DEFAULTS.backoffCoefficient,
+    maximumIntervalMs:
+      msOptionalToNumber(retryPolicy.maximumInterval) ?? initialIntervalMs * SERVER_DEFAULTS.longestInterval,
+    maximumAttempts: finite(retryPolicy.maximumAttempts),
+    nonRetryableErrorTypes: retryPolicy.nonRetryableErrorTypes ?? [],
+  };
+}
+
+/** "No limit" comes as undefined, 0 or Infinity. */
+function finite(attempts: number | undefined): number {
+  return attempts !== undefined && Number.isFinite(attempts) ? attempts : 0;
+}

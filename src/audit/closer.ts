@@ -1,0 +1,101 @@
+/**
+ * Closes the rows of runs that ended. Two ways lead here: the isolate's hint that a run is about to close, and a
+ * look, twice a second, at which of the open rows' runs have ended, for the ends that no worker sees (terminated,
+ * timed out, a worker that died). Either way the history is read and has the last word.
+ */
+import type { Logger } from '@temporalio/common';
+import type { AuditStore } from '../engines/contract.js';
+import type { Recorder } from './recorder.js';
+import type { RunKey, TemporalReader } from './temporalReader.js';
+
+const LOOK_INTERVAL_MS = 500;
+/** Ids in one visibility query; with more open rows than this, looks take turns. */
+const LOOK_WIDTH = 200;
+/** The close event follows the hint within tens of milliseconds, unless the hint was premature. */
+const CLOSE_PATIENCE_MS = 3_000;
+const MOST_AT_ONCE = 8;
+const DRAIN_MS = 5_000;
+
+export class Closer {
+  readonly #inProgress = new Map<string, Promise<void>>();
+  #waiting: Array<() => void> = [];
+  #running = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #look: Promise<void> | undefined;
+  #position = 0;
+
+  constructor(
+    readonly temporal: TemporalReader,
+    readonly store: AuditStore,
+    readonly recorder: Recorder,
+    readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#look ??= this.lookForEnds().finally(() => (this.#look = undefined));
+    }, LOOK_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  /** A worker says that this run is about to close. */
+  expectClose(run: RunKey): void {
+    void this.#close(run, CLOSE_PATIENCE_MS);
+  }
+
+  /** Closes what has ended by now, and stops. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#look;
+    const done = async (): Promise<void> => {
+      await Promise.all(this.#inProgress.values());
+      await this.lookForEnds();
+      await Promise.all(this.#inProgress.values());
+    };
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());
+    await Promise.race([done(), timeout]);
+  }
+
+  async lookForEnds(): Promise<void> {
+    try {
+      const open = (await this.store.runningRuns(this.temporal.namespace)).filter(
+        ({ RunID }) => !this.#inProgress.has(RunID),
+      );
+      if (this.#position >= open.length) this.#position = 0;
+      const turn = open.slice(this.#position, this.#position + LOOK_WIDTH);
+      this.#position += LOOK_WIDTH;
+      await Promise.all((await this.temporal.ended(turn)).map((run) => this.#close(run, 0)));
+    } catch (error) {
+      this.logger.warn('Batchtrail could not ask Temporal which runs have ended; it asks again', { error });
+    }
+  }
+
+  #close(run: RunKey, patienceMs: number): Promise<void> {
+    const known = this.#inProgress.get(run.RunID);
+    if (known) return known;
+    const closing = this.#inTurn(async () => {
+      const history = await this.temporal.history(run, patienceMs);
+      if (history.end) await this.recorder.settle(history);
+    })
+      .catch((error: unknown) =>
+        this.logger.warn('Batchtrail could not close a batch by its history yet; it tries again', {
+          ...run,
+          error,
+        }),
+      )
+      .finally(() => this.#inProgress.delete(run.RunID));
+    this.#inProgress.set(run.RunID, closing);
+    return closing;
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    if (this.#running >= MOST_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running++;
+    try {
+      await work();
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+}

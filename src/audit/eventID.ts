@@ -1,0 +1,21 @@
+import { createHash } from 'node:crypto';
+
+/** One attempt has one start and one end; log lines are numbered. */
+export type Slot = 'start' | 'end' | `log:${number}`;
+
+/**
+ * Derived, never random: whoever writes the event of this place writes the same id, so writing twice is harmless.
+ * `text` tells apart two log lines that take the same number because a workflow task was done again differently.
+ */
+export function eventID(
+  runID: string,
+  activityID: string | null,
+  attempt: number | null,
+  slot: Slot,
+  text: readonly string[] = [],
+): string {
+  return createHash('sha256')
+    .update(JSON.stringify([runID, activityID, attempt, slot, ...text]))
+    .digest('hex')
+    .slice(0, 32);
+}

@@ -1,0 +1,273 @@
+/** Reads Temporal's history as the second witness: what it proves about a run, in the audit's words. */
+import type { LoadedDataConverter } from '@temporalio/common';
+import {
+  decodeFromPayloadsAtIndex,
+  decodeOptionalFailureToOptionalError,
+  decodeOptionalSinglePayload,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { temporal } from '@temporalio/proto';
+import { returnedCounts } from '../domain/counts.js';
+import type { BatchStatus, Counts, RetryStatus, RunStart } from '../domain/model.js';
+import { pipelineName } from '../domain/pipeline.js';
+import { isoTime } from '../domain/time.js';
+import { describeError } from './describeError.js';
+import type { ErrorText } from './describeError.js';
+
+export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+
+export interface RunHistory {
+  readonly start: RunStart;
+  readonly end: RunEnd | undefined;
+  readonly activities: HistoryActivity[];
+}
+
+export interface RunEnd {
+  readonly status: BatchStatus;
+  readonly time: string;
+  readonly error: ErrorText | undefined;
+  readonly counts: Partial<Counts>;
+  /** A reset ended this run: its batch goes on in another one. */
+  readonly byReset: boolean;
+  /** The workflow's own retry policy goes on in another run. */
+  readonly willRetry: boolean;
+}
+
+export interface HistoryActivity {
+  readonly ActivityID: string;
+  readonly StepName: string;
+  readonly scheduledTime: string;
+  /** It ended before the point this run was reset to: its events belong to an earlier run. */
+  readonly kept: boolean;
+  /** The last attempt that history names; 0 when none began. */
+  readonly attempt: number;
+  readonly startedTime: string | undefined;
+  readonly worker: string | null;
+  /** The failure of the attempt before the last one. */
+  readonly lastFailure: ErrorText | undefined;
+  readonly end: ActivityEnd | undefined;
+}
+
+export interface ActivityEnd {
+  readonly type: 'success' | 'failure' | 'cancelled';
+  readonly time: string;
+  readonly error: ErrorText | undefined;
+  readonly retryStatus: RetryStatus | null;
+  readonly counts: Partial<Counts>;
+}
+
+/** `RetryState` of the protocol: why there is no further attempt. */
+const RETRY_STATUS: Record<number, RetryStatus> = {
+  1: 'retrying',
+  2: 'non-retryable',
+  3: 'exhausted',
+  4: 'exhausted',
+  5: 'exhausted',
+};
+const RETRY_IN_PROGRESS = 1;
+const RESET_WORKFLOW_CAUSE = 9;
+
+/** The identity under which Temporal terminates a run that was reset while it ran. */
+const RESETTER = 'history-resetter';
+
+export async function parseHistory(
+  namespace: string,
+  workflowID: string,
+  runID: string,
+  events: readonly HistoryEvent[],
+  converter: LoadedDataConverter,
+): Promise<RunHistory> {
+  const first = events[0];
+  if (!first?.workflowExecutionStartedEventAttributes) {
+    throw new Error(`The history of run ${runID} does not begin with its start event`);
+  }
+  return {
+    start: await parseStart(namespace, workflowID, runID, first, converter),
+    end: await parseEnd(events.at(-1), converter),
+    activities: await parseActivities(events, converter),
+  };
+}
+
+export async function parseStart(
+  namespace: string,
+  workflowID: string,
+  runID: string,
+  event: HistoryEvent,
+  converter: LoadedDataConverter,
+): Promise<RunStart> {
+  const started = event.workflowExecutionStartedEventAttributes ?? {};
+  const field = (fields: Record<string, unknown> | null | undefined, name: string): Promise<unknown> =>
+    quietly(() => decodeOptionalSinglePayload(converter, (fields as Record<string, never>)?.[name]));
+  const searchAttributes = started.searchAttributes?.indexedFields;
+  const workflowType = started.workflowType?.name ?? '';
+  const memo = { pipeline: await field(started.memo?.fields, 'pipeline') };
+  const input = await quietly(() => decodeFromPayloadsAtIndex(converter, 0, started.input?.payloads));
+  return {
+    Namespace: namespace,
+    WorkflowID: workflowID,
+    RunID: runID,
+    OriginalRunID: started.originalExecutionRunId || runID,
+    PipelineName: pipelineName(workflowType, memo, input),
+    WorkflowType: workflowType || null,
+    TaskQueue: started.taskQueue?.name || null,
+    StartTime: time(event.eventTime),
+    ScheduleID: text(await field(searchAttributes, 'TemporalScheduledById')),
+    ScheduledTime: instant(await field(searchAttributes, 'TemporalScheduledStartTime')),
+    RunByUser: started.identity || null,
+    previousRunID: started.continuedExecutionRunId || null,
+    parentRunID: started.parentWorkflowExecution?.runId || null,
+  };
+}
+
+async function parseEnd(
+  event: HistoryEvent | undefined,
+  converter: LoadedDataConverter,
+): Promise<RunEnd | undefined> {
+  if (!event) return undefined;
+  const end = (status: BatchStatus, more: Partial<RunEnd> = {}): RunEnd => ({
+    status,
+    time: time(event.eventTime),
+    error: undefined,
+    counts: {},
+    byReset: false,
+    willRetry: false,
+    ...more,
+  });
+  const completed = event.workflowExecutionCompletedEventAttributes;
+  if (completed) {
+    const result = await quietly(() => decodeFromPayloadsAtIndex(converter, 0, completed.result?.payloads));
+    return end('Success', { counts: returnedCounts(result) });
+  }
+  const failed = event.workflowExecutionFailedEventAttributes;
+  if (failed) {
+    return end('Error', {
+      error: await errorText(failed.failure, converter),
+      willRetry: failed.retryState === RETRY_IN_PROGRESS,
+    });
+  }
+  const terminated = event.workflowExecutionTerminatedEventAttributes;
+  if (terminated) {
+    const by = terminated.identity ? ` by ${terminated.identity}` : '';
+    const why = terminated.reason ? `: ${terminated.reason}` : '';
+    return end('Terminated', {
+      error: { type: 'TerminatedFailure', message: `Terminated${by}${why}` },
+      byReset: terminated.identity === RESETTER,
+    });
+  }
+  const timedOut = event.workflowExecutionTimedOutEventAttributes;
+  if (timedOut) {
+    return end('TimedOut', {
+      error: { type: 'TimeoutFailure', message: 'The workflow ran longer than its timeout allows' },
+      willRetry: timedOut.retryState === RETRY_IN_PROGRESS,
+    });
+  }
+  if (event.workflowExecutionCanceledEventAttributes) return end('Cancelled');
+  if (event.workflowExecutionContinuedAsNewEventAttributes) return end('Continued');
+  return undefined;
+}
+
+type Draft = { -readonly [K in keyof HistoryActivity]: HistoryActivity[K] };
+
+async function parseActivities(
+  events: readonly HistoryEvent[],
+  converter: LoadedDataConverter,
+): Promise<HistoryActivity[]> {
+  const scheduled = new Map<string, Draft>();
+  const of = (id: unknown): Draft | undefined => scheduled.get(String(id));
+  for (const event of events) {
+    const schedule = event.activityTaskScheduledEventAttributes;
+    if (schedule) {
+      scheduled.set(String(event.eventId), {
+        ActivityID: schedule.activityId ?? '',
+        StepName: schedule.activityType?.name ?? '',
+        scheduledTime: time(event.eventTime),
+        kept: false,
+        attempt: 0,
+        startedTime: undefined,
+        worker: null,
+        lastFailure: undefined,
+        end: undefined,
+      });
+      continue;
+    }
+    const started = event.activityTaskStartedEventAttributes;
+    if (started) {
+      const activity = of(started.scheduledEventId);
+      if (!activity) continue;
+      activity.attempt = started.attempt ?? 1;
+      activity.startedTime = time(event.eventTime);
+      activity.worker = started.identity || null;
+      activity.lastFailure = await errorText(started.lastFailure, converter);
+      continue;
+    }
+    const task = event.workflowTaskFailedEventAttributes;
+    if (task && task.cause === RESET_WORKFLOW_CAUSE) {
+      for (const activity of scheduled.values()) if (activity.end) activity.kept = true;
+      continue;
+    }
+    const closed =
+      event.activityTaskCompletedEventAttributes ??
+      event.activityTaskFailedEventAttributes ??
+      event.activityTaskTimedOutEventAttributes ??
+      event.activityTaskCanceledEventAttributes;
+    const activity = closed && of(closed.scheduledEventId);
+    if (activity) activity.end = await activityEnd(event, converter);
+  }
+  return [...scheduled.values()];
+}
+
+async function activityEnd(event: HistoryEvent, converter: LoadedDataConverter): Promise<ActivityEnd> {
+  const at = { time: time(event.eventTime), counts: {}, error: undefined, retryStatus: null };
+  const completed = event.activityTaskCompletedEventAttributes;
+  if (completed) {
+    const result = await quietly(() => decodeFromPayloadsAtIndex(converter, 0, completed.result?.payloads));
+    return { ...at, type: 'success', counts: returnedCounts(result) };
+  }
+  const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+  if (failed) {
+    return {
+      ...at,
+      type: 'failure',
+      error: await errorText(failed.failure, converter),
+      retryStatus: RETRY_STATUS[failed.retryState ?? 0] ?? null,
+    };
+  }
+  return { ...at, type: 'cancelled' };
+}
+
+async function errorText(
+  failure: temporal.api.failure.v1.IFailure | null | undefined,
+  converter: LoadedDataConverter,
+): Promise<ErrorText | undefined> {
+  if (!failure) return undefined;
+  const error = await quietly(() => decodeOptionalFailureToOptionalError(converter, failure));
+  return error ? describeError(error) : { type: 'Error', message: failure.message ?? '' };
+}
+
+/** A payload that this worker can't decode says nothing, and must not stop the batch from being closed. */
+async function quietly<T>(decode: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await decode();
+  } catch {
+    return undefined;
+  }
+}
+
+function time(timestamp: HistoryEvent['eventTime']): string {
+  return isoTime(Number(timestamp?.seconds ?? 0) * 1000 + (timestamp?.nanos ?? 0) / 1e6);
+}
+
+/** Search attributes come as a value or a list of one. */
+function single(value: unknown): unknown {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+export function text(value: unknown): string | null {
+  const only = single(value);
+  return typeof only === 'string' ? only : null;
+}
+
+export function instant(value: unknown): string | null {
+  const only = single(value);
+  const date = only instanceof Date ? only : typeof only === 'string' ? new Date(only) : undefined;
+  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : null;
+}

@@ -1,0 +1,96 @@
+/** The columns of each audit table in their order, so that engines generate statements instead of repeating lists. */
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from './model.js';
+
+/** Checks at compile time that a list holds every key of the row type. */
+function columns<Row>() {
+  return <const Names extends ReadonlyArray<keyof Row & string>>(
+    ...names: Exclude<keyof Row, Names[number]> extends never ? Names : never
+  ): Names => names;
+}
+
+export const PIPELINE_LOG_COLUMNS = columns<PipelineLog>()(
+  'LogID',
+  'PipelineName',
+  'StartTime',
+  'EndTime',
+  'Status',
+  'RowsProcessed',
+  'ErrorMessage',
+  'Namespace',
+  'WorkflowID',
+  'RunID',
+  'OriginalRunID',
+  'WorkflowType',
+  'TaskQueue',
+  'ScheduleID',
+  'ScheduledTime',
+  'RunByUser',
+  'SourceSystem',
+  'TargetSystem',
+  'RecordCountBefore',
+  'RecordCountAfter',
+  'RowsRejected',
+  'DurationMs',
+  'RetryCount',
+  'RetryStatus',
+  'AlertTriggered',
+  'CustomMessage',
+  'PreviousLogID',
+  'ParentLogID',
+  'ReplayOfLogID',
+  'Resolution',
+  'ResolvedByLogID',
+);
+
+export const PIPELINE_RUN_COLUMNS = columns<PipelineRun>()(
+  'RunID',
+  'LogID',
+  'Reason',
+  'StartTime',
+  'EndTime',
+  'Status',
+  'ErrorMessage',
+  'CertifiedAt',
+  'CertifiedEventID',
+  'HistoryHash',
+  'GapCount',
+);
+
+export const PIPELINE_EVENT_COLUMNS = columns<PipelineEvent>()(
+  'EventID',
+  'LogID',
+  'RunID',
+  'StepName',
+  'StepSequenceNum',
+  'ActivityID',
+  'Attempt',
+  'EventType',
+  'EventTime',
+  'DurationMs',
+  'RecordCountBefore',
+  'RecordCountAfter',
+  'RowsProcessed',
+  'RowsRejected',
+  'SourceSystem',
+  'TargetSystem',
+  'Message',
+  'ErrorType',
+  'ErrorMessage',
+  'RetryStatus',
+  'NextRetryTime',
+  'AlertTriggered',
+  'Worker',
+  'Witness',
+  'EventHash',
+);
+
+export const ALERT_COLUMNS = columns<Alert>()(
+  'AlertID',
+  'LogID',
+  'EventID',
+  'Rule',
+  'Severity',
+  'RaisedAt',
+  'ResolvedAt',
+  'Message',
+);

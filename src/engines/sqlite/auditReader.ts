@@ -1,0 +1,76 @@
+/** The audit tables for people: every connection here is read-only. */
+import type Database from 'better-sqlite3';
+import { BadInput } from '../../domain/errors.js';
+import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { SqlRow } from '../../domain/table.js';
+import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import { folderOf, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
+import { fromStored } from './rows.js';
+
+export async function openAuditReader({ url, schema = 'Audit' }: AuditOptions): Promise<AuditReader> {
+  const folder = folderOf(url);
+  const db = await openForReading(schemaFile(folder, schema));
+  // Attached files inherit the read-only mode of the connection.
+  for (const [name, file] of schemaFiles(folder)) db.prepare(`ATTACH ? AS ${quote(name)}`).run(file);
+  return new SqliteAuditReader(db);
+}
+
+class SqliteAuditReader implements AuditReader {
+  constructor(readonly db: Database.Database) {}
+
+  async batches({ limit = -1, pipeline, status }: BatchFilter): Promise<PipelineLog[]> {
+    const rows = await patiently(() =>
+      this.db
+        .prepare(
+          `SELECT * FROM main.PipelineLog
+           WHERE (@pipeline IS NULL OR PipelineName = @pipeline) AND (@status IS NULL OR Status = @status)
+           ORDER BY StartTime DESC, LogID DESC LIMIT @limit`,
+        )
+        .all({ pipeline: pipeline ?? null, status: status ?? null, limit }),
+    );
+    return rows.map((row) => fromStored<PipelineLog>(row));
+  }
+
+  batch(logID: number): Promise<BatchRecord | undefined> {
+    return patiently(() => this.db.transaction(() => readBatch(this.db, logID))());
+  }
+
+  async query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
+    try {
+      const statement = this.db.prepare(sql).safeIntegers(true);
+      if (!statement.reader)
+        throw new BadInput('Only statements that read are possible here: this connection can not write');
+      return {
+        columns: statement.columns().map(({ name }) => name),
+        rows: await patiently(() => statement.all() as SqlRow[]),
+      };
+    } catch (error) {
+      if (error instanceof BadInput) throw error;
+      throw new BadInput(`The database refused the statement: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.db.close();
+  }
+}
+
+/** A batch with its runs, events and alerts; call it inside a transaction to see one state of them. */
+export function readBatch(db: Database.Database, logID: number): BatchRecord | undefined {
+  const batch = db.prepare('SELECT * FROM main.PipelineLog WHERE LogID = ?').get(logID);
+  if (!batch) return undefined;
+  const all = <Row>(sql: string): Row[] =>
+    db
+      .prepare(sql)
+      .all(logID)
+      .map((row) => fromStored<Row>(row));
+  return {
+    batch: fromStored<PipelineLog>(batch),
+    runs: all<PipelineRun>('SELECT * FROM main.PipelineRun WHERE LogID = ? ORDER BY StartTime, rowid'),
+    // A step's end in the same millisecond as its start comes after it.
+    events: all<PipelineEvent>(
+      "SELECT * FROM main.PipelineEvent WHERE LogID = ? ORDER BY EventTime, Attempt, EventType <> 'start', rowid",
+    ),
+    alerts: all<Alert>('SELECT * FROM main.Alert WHERE LogID = ? ORDER BY AlertID'),
+  };
+}

@@ -1,0 +1,56 @@
+/** The audit tables in `<folder>/<schema>.db`. */
+import type Database from 'better-sqlite3';
+import type { AuditOptions, AuditStore, AuditTransaction } from '../contract.js';
+import { auditTransaction } from './auditTransaction.js';
+import { folderOf, openForWriting, patiently, schemaFile } from './connect.js';
+import { migrate } from './migrate.js';
+
+export async function openAuditStore({ url, schema = 'Audit' }: AuditOptions): Promise<AuditStore> {
+  return new SqliteAuditStore(await openForWriting(schemaFile(folderOf(url), schema)));
+}
+
+class SqliteAuditStore implements AuditStore {
+  /** One connection can hold one transaction, and transactions await: they queue here. */
+  #last: Promise<unknown> = Promise.resolve();
+  #transaction: AuditTransaction | undefined;
+
+  constructor(readonly db: Database.Database) {}
+
+  migrate(): Promise<number[]> {
+    return migrate(this.db);
+  }
+
+  transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => this.#run(work));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {
+    // Statements are prepared once, when the tables exist.
+    const tx = (this.#transaction ??= auditTransaction(this.db));
+    await patiently(() => this.db.exec('BEGIN IMMEDIATE'));
+    try {
+      const result = await work(tx);
+      this.db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  async runningRuns(namespace: string): Promise<Array<{ RunID: string; WorkflowID: string; LogID: number }>> {
+    return this.db
+      .prepare<[string], { RunID: string; WorkflowID: string; LogID: number }>(
+        `SELECT R.RunID, L.WorkflowID, L.LogID FROM PipelineRun R JOIN PipelineLog L ON L.LogID = R.LogID
+         WHERE R.Status = 'Running' AND L.Namespace = ? ORDER BY R.LogID`,
+      )
+      .all(namespace);
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    this.db.close();
+  }
+}

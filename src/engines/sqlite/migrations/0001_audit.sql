@@ -1,0 +1,141 @@
+-- The audit tables. Times are UTC, ISO 8601 with milliseconds.
+
+CREATE TABLE Store (
+  StoreID TEXT NOT NULL PRIMARY KEY,
+  CreatedAt TEXT NOT NULL
+);
+
+INSERT INTO Store (StoreID, CreatedAt)
+SELECT lower(
+    substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-4' || substr(h, 14, 3) || '-a' || substr(h, 18, 3) || '-' || substr(h, 21, 12)
+  ),
+  strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+FROM (SELECT hex(randomblob(16)) AS h);
+
+CREATE TABLE PipelineLog (
+  -- AUTOINCREMENT: a LogID is never given twice, because loaded rows carry it.
+  LogID INTEGER PRIMARY KEY AUTOINCREMENT,
+  PipelineName TEXT NOT NULL,
+  StartTime TEXT NOT NULL,
+  EndTime TEXT,
+  Status TEXT NOT NULL CHECK (Status IN ('Running', 'Success', 'Error', 'Cancelled', 'Terminated', 'TimedOut', 'Continued')),
+  RowsProcessed INTEGER,
+  ErrorMessage TEXT,
+  Namespace TEXT,
+  WorkflowID TEXT,
+  RunID TEXT,
+  OriginalRunID TEXT,
+  WorkflowType TEXT,
+  TaskQueue TEXT,
+  ScheduleID TEXT,
+  ScheduledTime TEXT,
+  RunByUser TEXT,
+  SourceSystem TEXT,
+  TargetSystem TEXT,
+  RecordCountBefore INTEGER,
+  RecordCountAfter INTEGER,
+  RowsRejected INTEGER,
+  DurationMs INTEGER,
+  RetryCount INTEGER NOT NULL DEFAULT 0,
+  RetryStatus TEXT CHECK (RetryStatus IN ('retrying', 'recovered', 'exhausted', 'non-retryable')),
+  AlertTriggered INTEGER NOT NULL DEFAULT 0,
+  CustomMessage TEXT,
+  PreviousLogID INTEGER REFERENCES PipelineLog (LogID),
+  ParentLogID INTEGER REFERENCES PipelineLog (LogID),
+  ReplayOfLogID INTEGER REFERENCES PipelineLog (LogID),
+  Resolution TEXT CHECK (Resolution IN ('open', 'replayed', 'dismissed', 'superseded')),
+  ResolvedByLogID INTEGER REFERENCES PipelineLog (LogID),
+  UNIQUE (Namespace, WorkflowID, OriginalRunID)
+);
+
+CREATE INDEX PipelineLog_StartTime ON PipelineLog (StartTime);
+CREATE INDEX PipelineLog_Pipeline ON PipelineLog (PipelineName, StartTime);
+CREATE INDEX PipelineLog_Status ON PipelineLog (Status, StartTime);
+
+CREATE TABLE PipelineRun (
+  RunID TEXT NOT NULL PRIMARY KEY,
+  LogID INTEGER NOT NULL REFERENCES PipelineLog (LogID),
+  Reason TEXT NOT NULL CHECK (Reason IN ('start', 'reset')),
+  StartTime TEXT NOT NULL,
+  EndTime TEXT,
+  Status TEXT NOT NULL,
+  ErrorMessage TEXT,
+  CertifiedAt TEXT,
+  CertifiedEventID INTEGER,
+  HistoryHash TEXT,
+  GapCount INTEGER
+);
+
+CREATE INDEX PipelineRun_LogID ON PipelineRun (LogID);
+CREATE INDEX PipelineRun_Running ON PipelineRun (LogID) WHERE Status = 'Running';
+
+CREATE TABLE PipelineEvent (
+  EventID TEXT NOT NULL PRIMARY KEY,
+  LogID INTEGER NOT NULL REFERENCES PipelineLog (LogID),
+  RunID TEXT NOT NULL,
+  StepName TEXT NOT NULL,
+  StepSequenceNum INTEGER,
+  ActivityID TEXT,
+  Attempt INTEGER,
+  EventType TEXT NOT NULL,
+  EventTime TEXT NOT NULL,
+  DurationMs INTEGER,
+  RecordCountBefore INTEGER,
+  RecordCountAfter INTEGER,
+  RowsProcessed INTEGER,
+  RowsRejected INTEGER,
+  SourceSystem TEXT,
+  TargetSystem TEXT,
+  Message TEXT,
+  ErrorType TEXT,
+  ErrorMessage TEXT,
+  RetryStatus TEXT,
+  NextRetryTime TEXT,
+  AlertTriggered INTEGER NOT NULL DEFAULT 0,
+  Worker TEXT,
+  Witness TEXT NOT NULL CHECK (Witness IN ('live', 'history', 'both')),
+  EventHash TEXT
+);
+
+CREATE INDEX PipelineEvent_LogID ON PipelineEvent (LogID, EventTime);
+
+CREATE TABLE Alert (
+  AlertID INTEGER PRIMARY KEY AUTOINCREMENT,
+  LogID INTEGER NOT NULL REFERENCES PipelineLog (LogID),
+  EventID TEXT,
+  Rule TEXT NOT NULL,
+  Severity TEXT NOT NULL,
+  RaisedAt TEXT NOT NULL,
+  ResolvedAt TEXT,
+  Message TEXT NOT NULL
+);
+
+CREATE INDEX Alert_LogID ON Alert (LogID);
+CREATE INDEX Alert_Open ON Alert (RaisedAt) WHERE ResolvedAt IS NULL;
+
+-- For people who come from dbt.
+CREATE VIEW dbt_audit_summary AS
+SELECT
+  LogID AS invocation_id,
+  PipelineName AS model_name,
+  StartTime AS run_started_at,
+  EndTime AS run_ended_at,
+  DurationMs / 1000.0 AS execution_time_seconds,
+  RowsProcessed AS rows_processed,
+  CASE Status WHEN 'Running' THEN 'started' WHEN 'Success' THEN 'completed' WHEN 'Continued' THEN 'completed' ELSE 'failed' END AS status,
+  RunByUser AS run_by_user,
+  CustomMessage AS custom_message
+FROM PipelineLog;
+
+CREATE VIEW dbt_audit_detail AS
+SELECT
+  E.EventID AS detail_log_id,
+  E.LogID AS invocation_id,
+  L.PipelineName AS model_name,
+  E.StepName AS step_name,
+  E.StepSequenceNum AS step_sequence_num,
+  E.EventTime AS event_timestamp,
+  E.EventType AS status,
+  COALESCE(E.ErrorMessage, E.Message) AS message
+FROM PipelineEvent E
+JOIN PipelineLog L ON L.LogID = E.LogID;

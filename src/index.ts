@@ -1,0 +1,7 @@
+/** The Node API. Workflow code imports from `batchtrail/workflow` instead. */
+export { BatchtrailPlugin } from './plugin.js';
+export type { BatchtrailOptions } from './config.js';
+export { batch } from './audit/batchScope.js';
+export type { Batch, LogDetails } from './audit/batchScope.js';
+export type { ReportedCounts } from './domain/counts.js';
+export type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from './domain/model.js';

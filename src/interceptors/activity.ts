@@ -1,0 +1,107 @@
+/**
+ * The live witness of activity attempts. Before user code runs, the batch row and the attempt's start are durable;
+ * before Temporal hears of the result, the attempt's end is.
+ */
+import { hostname } from 'node:os';
+import type { Context, Info } from '@temporalio/activity';
+import { CompleteAsyncError } from '@temporalio/activity';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { attemptEnd } from '../audit/attemptEnd.js';
+import type { Auditor } from '../audit/auditor.js';
+import { runInBatch } from '../audit/batchScope.js';
+import { redactError } from '../audit/redactError.js';
+import { StepAttempt } from '../audit/stepAttempt.js';
+import type { RunStart } from '../domain/model.js';
+import { closeStandalone, isStandalone, standaloneStart } from '../audit/standalone.js';
+import { TemporalReader } from '../audit/temporalReader.js';
+
+/** Where an attempt ran, in the form of Temporal's default identity. */
+const WORKER = `${process.pid}@${hostname()}`;
+
+export function auditActivities(auditor: Auditor): ActivityInterceptorsFactory {
+  return (context) => ({
+    inbound: { execute: (input, next) => auditAttempt(auditor, context, () => next(input)) },
+  });
+}
+
+async function auditAttempt(
+  auditor: Auditor,
+  context: Context,
+  work: () => Promise<unknown>,
+): Promise<unknown> {
+  const { info } = context;
+  await auditor.open();
+  const { recorder } = auditor;
+  const start = (): Promise<RunStart> => runStart(context);
+  const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
+  const batch = await recorder.batchOf(runID, start);
+  const step = new StepAttempt(batch, info, WORKER, (events) => recorder.record(events));
+  await recorder.record([step.start()]);
+  try {
+    const result = await runInBatch(step, work);
+    await recorder.record([step.success(result)]);
+    if (isStandalone(info)) await closeStandalone(recorder, await start(), 'Success', undefined);
+    return result;
+  } catch (error) {
+    if (error instanceof CompleteAsyncError) {
+      step.log(info.activityType, { message: 'will be completed from outside the worker', status: 'info' });
+      await step.flush();
+      throw error;
+    }
+    redactError(error);
+    const end = attemptEnd(error, context);
+    await recorder.record([step.failed(end)]);
+    if (isStandalone(info) && end.type !== 'retry') {
+      await closeStandalone(
+        recorder,
+        await start(),
+        end.type === 'cancelled' ? 'Cancelled' : 'Error',
+        end.error,
+      );
+    }
+    throw error;
+  }
+}
+
+/**
+ * What is known of a run that nobody opened yet: after a reset an activity can be dispatched before the first workflow
+ * task, and the workflow's own worker may be one without the plugin. The start event knows the batch.
+ */
+async function runStart(context: Context): Promise<RunStart> {
+  const { info } = context;
+  if (isStandalone(info)) return standaloneStart(info);
+  const { workflowId, runId } = info.workflowExecution!;
+  const client = clientOf(context);
+  if (client) {
+    return new TemporalReader(client, info.namespace).start({ WorkflowID: workflowId, RunID: runId });
+  }
+  return factsOf(info, workflowId, runId);
+}
+
+/** In a unit test's environment there is no server to ask. */
+function clientOf(context: Context): Context['client'] | undefined {
+  try {
+    return context.client;
+  } catch {
+    return undefined;
+  }
+}
+
+function factsOf(info: Info, workflowId: string, runId: string): RunStart {
+  const workflowType = info.workflowType ?? '';
+  return {
+    Namespace: info.namespace,
+    WorkflowID: workflowId,
+    RunID: runId,
+    OriginalRunID: runId,
+    PipelineName: workflowType || info.activityType,
+    WorkflowType: workflowType || null,
+    TaskQueue: null,
+    StartTime: new Date(info.scheduledTimestampMs).toISOString(),
+    ScheduleID: null,
+    ScheduledTime: null,
+    RunByUser: null,
+    previousRunID: null,
+    parentRunID: null,
+  };
+}

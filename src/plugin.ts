@@ -1,0 +1,134 @@
+/**
+ * Wires the audit into a worker:
+ * - the workflow interceptors into its bundle, and a check that a prebuilt bundle has them;
+ * - the sinks that those call, and the activity interceptor;
+ * - the ready-made activities, when connections are configured;
+ * - around the worker's run: the audit store opened before it polls, and closed when its last batch is.
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Runtime } from '@temporalio/worker';
+import type {
+  ActivityInterceptorsFactory,
+  BundleOptions,
+  BundlerPlugin,
+  ReplayWorkerOptions,
+  Worker,
+  WorkerOptions,
+  WorkerPlugin,
+  WorkflowBundleOption,
+} from '@temporalio/worker';
+import { createActivities } from './activities/index.js';
+import { Auditor } from './audit/auditor.js';
+import { checkOptions } from './config.js';
+import type { BatchtrailOptions } from './config.js';
+import { BadConfig } from './domain/errors.js';
+import { engineFor } from './engines/index.js';
+import { auditActivities } from './interceptors/activity.js';
+import { BUNDLE_MARKER, SINK } from './interceptors/protocol.js';
+import { auditSinks } from './interceptors/sinks.js';
+
+export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
+  readonly name = 'batchtrail';
+  /**
+   * Audits the activities of a `MockActivityEnvironment`, which knows no plugins: `{ interceptors: [plugin.activityInterceptor] }`.
+   * Workers get it by themselves.
+   */
+  readonly activityInterceptor: ActivityInterceptorsFactory;
+
+  readonly #auditor: Auditor;
+  readonly #sinks: ReturnType<typeof auditSinks>;
+  readonly #activities: object;
+  readonly #running = new WeakSet<Worker>();
+
+  constructor(options: BatchtrailOptions) {
+    const { audit, connections } = checkOptions(options, 'BatchtrailPlugin');
+    this.#auditor = new Auditor(
+      async () => (await engineFor(audit.url, 'audit.url')).openAuditStore(audit),
+      () => Runtime.instance().logger,
+    );
+    this.#sinks = auditSinks(this.#auditor);
+    this.#activities = connections ? createActivities(connections) : {};
+    this.activityInterceptor = auditActivities(this.#auditor);
+  }
+
+  configureBundler(options: BundleOptions): BundleOptions {
+    const modules = [...(options.workflowInterceptorModules ?? []), workflowInterceptors()];
+    return { ...options, workflowInterceptorModules: modules };
+  }
+
+  async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
+    const present = options.sinks?.[SINK];
+    // The connection has this plugin too, and the worker asks again.
+    if (present === this.#sinks[SINK]) return options;
+    if (present) {
+      throw new BadConfig(
+        `The worker's sinks already have one named ${JSON.stringify(SINK)}: a second BatchtrailPlugin, or a sink of your own. Keep one plugin, or rename the sink`,
+      );
+    }
+    await checkBundle(options.workflowBundle);
+    const { interceptors } = options;
+    return {
+      ...options,
+      // The connection that Worker.create would make by itself is closed before the last batches are.
+      connection: options.connection ?? (await NativeConnection.connect()),
+      sinks: { ...options.sinks, ...this.#sinks },
+      interceptors: {
+        ...interceptors,
+        activity: [this.activityInterceptor, ...(interceptors?.activity ?? [])],
+      },
+      ...this.#withReadyMade(options.activities),
+    };
+  }
+
+  configureReplayWorker(options: ReplayWorkerOptions): ReplayWorkerOptions {
+    // A replay worker calls none of them, but logs an error about each that is not there.
+    return { ...options, sinks: { ...options.sinks, ...this.#sinks } };
+  }
+
+  async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    if (this.#running.has(worker) || !worker.client) return next(worker);
+    this.#running.add(worker);
+    const { namespace } = worker.options;
+    await this.#auditor.workerStarts(worker.client, namespace);
+    try {
+      await next(worker);
+    } finally {
+      await this.#auditor.workerStopped(namespace);
+    }
+  }
+
+  /** Closes the audit store, where no worker's end does that: after a `MockActivityEnvironment`. */
+  close(): Promise<void> {
+    return this.#auditor.close();
+  }
+
+  #withReadyMade(own: object | undefined): Pick<WorkerOptions, 'activities'> {
+    const clash = Object.keys(this.#activities).find((name) => own && name in own);
+    if (clash) {
+      throw new BadConfig(
+        `The activity name ${clash} is taken by batchtrail's ready-made pipelines. Rename yours, or leave "connections" out of the plugin's options`,
+      );
+    }
+    const all = { ...own, ...this.#activities };
+    return Object.keys(all).length > 0 ? { activities: all } : {};
+  }
+}
+
+/** A bundle built without the plugin would run unaudited, without a word. */
+async function checkBundle(bundle: WorkflowBundleOption | undefined): Promise<void> {
+  if (!bundle) return;
+  const code = 'code' in bundle ? bundle.code : await readFile(bundle.codePath, 'utf8');
+  if (!code.includes(BUNDLE_MARKER)) {
+    throw new BadConfig(
+      'workflowBundle was built without the BatchtrailPlugin, so its workflows would not be audited. Build it with bundleWorkflowCode({ workflowsPath, plugins: [plugin] })',
+    );
+  }
+}
+
+/** The module that the bundler puts into the isolate; `.ts` when this package runs from its sources. */
+function workflowInterceptors(): string {
+  const built = fileURLToPath(new URL('./interceptors/workflow.js', import.meta.url));
+  return existsSync(built) ? built : built.replace(/\.js$/, '.ts');
+}
