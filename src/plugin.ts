@@ -26,7 +26,8 @@ import type { BatchtrailOptions } from './config.js';
 import { BadConfig } from './domain/errors.js';
 import { engineFor } from './engines/index.js';
 import { auditActivities } from './interceptors/activity.js';
-import { BUNDLE_MARKER, SINK } from './interceptors/protocol.js';
+import { BUNDLE_MARKER } from './interceptors/marker.js';
+import { SINK } from './interceptors/protocol.js';
 import { auditSinks } from './interceptors/sinks.js';
 
 export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {

@@ -1,7 +1,7 @@
 /** For workflow code: `import { logStep } from 'batchtrail/workflow'`. */
 import { BadInput } from './domain/errors.js';
 import type { LogLevel } from './domain/model.js';
-import { sendLogLine } from './interceptors/workflow.js';
+import { sendLogLine } from './interceptors/runState.js';
 
 export interface LogStepOptions {
   readonly message?: string;

@@ -5,7 +5,7 @@ import {
   decodeOptionalFailureToOptionalError,
   decodeOptionalSinglePayload,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import type { temporal } from '@temporalio/proto';
+import { temporal } from '@temporalio/proto';
 import { returnedCounts } from '../domain/counts.js';
 import type { BatchStatus, Counts, RetryStatus, RunStart } from '../domain/model.js';
 import { pipelineName } from '../domain/pipeline.js';
@@ -55,16 +55,16 @@ export interface ActivityEnd {
   readonly counts: Partial<Counts>;
 }
 
-/** `RetryState` of the protocol: why there is no further attempt. */
-const RETRY_STATUS: Record<number, RetryStatus> = {
-  1: 'retrying',
-  2: 'non-retryable',
-  3: 'exhausted',
-  4: 'exhausted',
-  5: 'exhausted',
+const { RetryState, WorkflowTaskFailedCause } = temporal.api.enums.v1;
+
+/** Why there is no further attempt. */
+const RETRY_STATUS: Partial<Record<number, RetryStatus>> = {
+  [RetryState.RETRY_STATE_IN_PROGRESS]: 'retrying',
+  [RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE]: 'non-retryable',
+  [RetryState.RETRY_STATE_TIMEOUT]: 'exhausted',
+  [RetryState.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED]: 'exhausted',
+  [RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET]: 'exhausted',
 };
-const RETRY_IN_PROGRESS = 1;
-const RESET_WORKFLOW_CAUSE = 9;
 
 /** The identity under which Temporal terminates a run that was reset while it ran. */
 const RESETTER = 'history-resetter';
@@ -141,7 +141,7 @@ async function parseEnd(
   if (failed) {
     return end('Error', {
       error: await errorText(failed.failure, converter),
-      willRetry: failed.retryState === RETRY_IN_PROGRESS,
+      willRetry: failed.retryState === RetryState.RETRY_STATE_IN_PROGRESS,
     });
   }
   const terminated = event.workflowExecutionTerminatedEventAttributes;
@@ -157,7 +157,7 @@ async function parseEnd(
   if (timedOut) {
     return end('TimedOut', {
       error: { type: 'TimeoutFailure', message: 'The workflow ran longer than its timeout allows' },
-      willRetry: timedOut.retryState === RETRY_IN_PROGRESS,
+      willRetry: timedOut.retryState === RetryState.RETRY_STATE_IN_PROGRESS,
     });
   }
   if (event.workflowExecutionCanceledEventAttributes) return end('Cancelled');
@@ -200,7 +200,7 @@ async function parseActivities(
       continue;
     }
     const task = event.workflowTaskFailedEventAttributes;
-    if (task && task.cause === RESET_WORKFLOW_CAUSE) {
+    if (task && task.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW) {
       for (const activity of scheduled.values()) if (activity.end) activity.kept = true;
       continue;
     }

@@ -3,7 +3,7 @@
  * Written once over the statements of the engine contract; every function runs inside one transaction.
  */
 import type { AuditTransaction, NewBatch } from '../engines/contract.js';
-import { LATE, isAttemptEnd, lostEnd, mergeLiveEvent } from '../domain/merge.js';
+import { isAttemptEnd, isLate, lostEnd, mergeLiveEvent } from '../domain/merge.js';
 import type { BatchRef, PipelineEvent, PipelineLog, RunStart } from '../domain/model.js';
 import { NO_COUNTS } from '../domain/model.js';
 import { eventID } from './eventID.js';
@@ -136,16 +136,15 @@ async function showOnBatch(
   const changes: Partial<NewBatch> = {};
   let retries = 0;
   for (const event of events) {
-    if (!isAttemptEnd(event)) continue;
+    // What a given-up attempt reports late is on record, but says nothing about the batch as it is now.
+    if (!isAttemptEnd(event) || isLate(event)) continue;
     if (event.EventType === 'retry' || event.EventType === 'lost') retries++;
     if (event.RetryStatus !== null) changes.RetryStatus = event.RetryStatus;
     if (event.EventType === 'failure') {
       changes.AlertTriggered = true;
       await raiseStepAlert(tx, event, now);
     }
-    if (event.Message !== null && event.EventType !== 'lost' && !event.Message.endsWith(LATE)) {
-      changes.CustomMessage = event.Message;
-    }
+    if (event.Message !== null && event.EventType !== 'lost') changes.CustomMessage = event.Message;
   }
   if (retries > 0) changes.RetryCount = (await existingBatch(tx, logID)).RetryCount + retries;
   if (Object.keys(changes).length > 0) await tx.updateBatch(logID, changes);

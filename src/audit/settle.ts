@@ -4,7 +4,7 @@
  */
 import type { NewAlert, NewBatch } from '../engines/contract.js';
 import { sumCounts } from '../domain/counts.js';
-import { isAttemptEnd, lostEnd, markLate } from '../domain/merge.js';
+import { isAttemptEnd, isLate, lostEnd, markLate } from '../domain/merge.js';
 import type { BatchRecord, PipelineEvent, PipelineRun, RetryStatus } from '../domain/model.js';
 import { FAILED_STATUSES, NO_COUNTS } from '../domain/model.js';
 import { eventID } from './eventID.js';
@@ -163,6 +163,8 @@ function settleAttempt(
   const existing = timeline.get(endID);
   if (isLast) {
     if (activity.end) settleLastEnd(timeline, activity, order, attempt, existing);
+    // The run ended while this attempt ran: what it reported did not reach Temporal.
+    else if (existing && existing.EventType !== 'lost' && !isLate(existing)) timeline.put(markLate(existing));
   } else if (!existing) {
     const at = activity.startedTime ?? activity.scheduledTime;
     const began = timeline.get(startID)!;
@@ -179,8 +181,7 @@ function settleAttempt(
       RetryStatus: 'retrying',
     });
   } else if (existing.EventType === 'success') {
-    const marked = markLate(existing);
-    if (marked !== existing) timeline.put(marked);
+    if (!isLate(existing)) timeline.put(markLate(existing));
   } else if (existing.EventType === 'failure') {
     timeline.put({ ...existing, EventType: 'retry', RetryStatus: 'retrying', Witness: 'both' });
   }

@@ -7,7 +7,7 @@ export function isAttemptEnd(event: Pick<PipelineEvent, 'EventType'>): boolean {
   return ATTEMPT_ENDS.includes(event.EventType);
 }
 
-export const LATE = 'late: reported when Temporal no longer waited for this attempt';
+const LATE = 'late: reported when Temporal no longer waited for this attempt';
 
 /** The row to write, or undefined to leave the existing one as it is. */
 export function mergeLiveEvent(
@@ -23,8 +23,11 @@ export function mergeLiveEvent(
   return undefined;
 }
 
+export function isLate({ Message }: PipelineEvent): boolean {
+  return Message !== null && (Message === LATE || Message.endsWith(`(${LATE})`));
+}
+
 export function markLate(event: PipelineEvent): PipelineEvent {
-  if (event.Message?.endsWith(LATE)) return event;
   return { ...event, Message: event.Message === null ? LATE : `${event.Message} (${LATE})` };
 }
 

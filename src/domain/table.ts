@@ -9,7 +9,7 @@ export interface TableName {
   readonly name: string;
 }
 
-const PART = String.raw`(?:\[((?:[^\]]|\]\])+)\]|"((?:[^"]|"")+)"|([\p{L}_][\p{L}\p{N}_$#@]*))`;
+const PART = String.raw`(?:\[((?:[^\]\p{Cc}]|\]\])+)\]|"((?:[^"\p{Cc}]|"")+)"|([\p{L}_][\p{L}\p{N}_$#@]*))`;
 const TWO_PARTS = new RegExp(String.raw`^${PART}\.${PART}$`, 'u');
 
 /** Reads `schema.table`; a part with blanks or signs stands in `[…]` or `"…"`, as in `dbo.[Order Details]`. */

@@ -5,9 +5,6 @@ import type { LogLevel } from '../domain/model.js';
 /** Sinks of all plugins share one table: the name is ours alone, and a clash is an error. */
 export const SINK = 'batchtrail';
 
-/** Found in a workflow bundle's code when our interceptors are in it. */
-export const BUNDLE_MARKER = 'batchtrail-workflow-interceptors-v1';
-
 /** What only the isolate knows of a run; the rest comes with Temporal's WorkflowInfo. */
 export interface RunNote {
   readonly pipeline: string;

@@ -3,18 +3,17 @@
  * sinks, and the worker awaits those before it completes the workflow task.
  */
 import { TemporalFailure } from '@temporalio/common';
-import { ContinueAsNew, isCancellation, proxySinks, workflowInfo } from '@temporalio/workflow';
+import { ContinueAsNew, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type {
   ActivateInput,
   ConcludeActivationInput,
   WorkflowInterceptorsFactory,
 } from '@temporalio/workflow';
-import { pipelineName } from '../domain/pipeline.js';
-import { BUNDLE_MARKER, SINK } from './protocol.js';
-import type { BatchtrailSinks, LogLine, RunNote } from './protocol.js';
+import { BUNDLE_MARKER } from './marker.js';
+import { beginAudit, nameRun, note, sinks } from './runState.js';
 
-/** The state of the one run that this isolate executes; module state belongs to a run, also when contexts are reused. */
-const run = { marker: '', pipeline: undefined as string | undefined, lines: 0 };
+/** Not used by code: the plugin looks for this text in prebuilt bundles. */
+export const marker = BUNDLE_MARKER;
 
 const CLOSING_COMMANDS = [
   'completeWorkflowExecution',
@@ -23,22 +22,8 @@ const CLOSING_COMMANDS = [
   'continueAsNewWorkflowExecution',
 ] as const;
 
-function sinks(): BatchtrailSinks[typeof SINK] {
-  return proxySinks<BatchtrailSinks>()[SINK];
-}
-
-function note(): RunNote {
-  const { workflowType, memo } = workflowInfo();
-  return { pipeline: run.pipeline ?? pipelineName(workflowType, memo, undefined) };
-}
-
-/** Sends a log line; without the plugin in the worker there is no audit to write to. */
-export function sendLogLine(line: Omit<LogLine, 'number'>): void {
-  if (run.marker !== '') sinks().logged(note(), { ...line, number: ++run.lines });
-}
-
 export const interceptors: WorkflowInterceptorsFactory = () => {
-  run.marker = BUNDLE_MARKER;
+  beginAudit();
   let isLive = false;
   let isOpened = false;
 
@@ -46,8 +31,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
     inbound: [
       {
         execute: async (input, next) => {
-          const { workflowType, memo } = workflowInfo();
-          run.pipeline = pipelineName(workflowType, memo, input.args[0]);
+          nameRun(input.args[0]);
           return reportTaskFailure(() => next(input));
         },
         handleSignal: (input, next) => reportTaskFailure(() => next(input)),

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { activities } from '../activities.js';
+import type { Ending, Scene } from '../ending.js';
+import { readBatches } from '../observe.js';
+
+/** Kinds of steps, and looks that change nothing. */
+export const kinds: Ending[] = [
+  {
+    name: 'local activities',
+    play: (scene) => scene.run('localSteps', [{ failures: 1, rows: 2 }]),
+    expected: [
+      {
+        status: 'Success',
+        retries: 'recovered 1',
+        events: ['step#1.1 start success', 'step#2.1 start retry', 'step#2.2 start success'],
+        alerts: [],
+      },
+    ],
+    check: ([only]) => assert.equal(only!.batch.RowsProcessed, 3),
+  },
+  {
+    name: 'async completion',
+    async play(scene) {
+      const handle = await scene.start('completedElsewhere');
+      await scene.stepRuns();
+      // Else the order of the two events would be open.
+      if (scene.taskQueue === 'audited')
+        await scene.until('the attempt has left its worker', () => hasLogLine(scene));
+      const activityId = (await handle.describe()).raw.pendingActivities![0]!.activityId!;
+      await scene.client.activity.complete(
+        { workflowId: scene.workflowId, activityId },
+        { rowsProcessed: 11 },
+      );
+      await scene.result();
+      return [scene.workflowId];
+    },
+    expected: [
+      {
+        status: 'Success',
+        retries: '',
+        events: ['completedElsewhere#1.1 start info success'],
+        alerts: [],
+      },
+    ],
+    check: ([only]) => assert.equal(only!.batch.RowsProcessed, 11),
+  },
+  {
+    name: 'parallel activities',
+    play: (scene) => scene.run('parallelSteps', [4]),
+    expected: [
+      {
+        status: 'Success',
+        retries: '',
+        events: [1, 2, 3, 4].map((id) => `step#${id}.1 start success`),
+        alerts: [],
+      },
+    ],
+    check: ([only]) => assert.equal(only!.batch.RowsProcessed, 4),
+  },
+  {
+    name: 'an activity without a workflow',
+    alone: true,
+    async play(scene) {
+      const plugin = scene.stage.plugin();
+      const environment = new MockActivityEnvironment(
+        {
+          activityId: scene.workflowId,
+          activityType: 'step',
+          inWorkflow: false,
+          workflowExecution: undefined as never,
+        },
+        { interceptors: [plugin.activityInterceptor] },
+      );
+      await environment.run(activities.step, { rows: 6 });
+      await plugin.close();
+      return [scene.workflowId];
+    },
+    expected: [{ status: 'Success', retries: '', events: ['step#own.1 start success'], alerts: [] }],
+    check: ([only]) => {
+      assert.equal(only!.batch.PipelineName, 'step');
+      assert.equal(only!.batch.RowsProcessed, 6);
+    },
+  },
+  {
+    name: 'a query of a closed run',
+    async play(scene) {
+      await scene.run('threeSteps');
+      const handle = scene.client.workflow.getHandle(scene.workflowId);
+      const before = await scene
+        .until('the batch is closed', () => {
+          if (scene.taskQueue === 'plain') return '';
+          const [only] = readBatches(scene.stage.folder, scene.workflowId);
+          return only?.batch.Status === 'Success' && JSON.stringify(only);
+        })
+        .catch(() => '');
+      assert.equal(await handle.query('progress'), 3);
+      if (scene.taskQueue === 'audited') {
+        assert.equal(JSON.stringify(readBatches(scene.stage.folder, scene.workflowId)[0]), before);
+      }
+      return [scene.workflowId];
+    },
+    expected: [
+      {
+        status: 'Success',
+        retries: '',
+        events: ['done: info', 'step#1.1 start success', 'step#2.1 start success', 'step#3.1 start success'],
+        alerts: [],
+      },
+    ],
+  },
+];
+
+function hasLogLine({ stage, workflowId }: Scene): boolean {
+  return (
+    readBatches(stage.folder, workflowId)[0]?.events.some(({ EventType }) => EventType === 'info') ?? false
+  );
+}

@@ -1,0 +1,57 @@
+/** `npm run endings`: plays every ending against a real dev server and prints what the audit says about each. */
+import { startDevServer } from '../../src/dev/devServer.js';
+import { endings } from './catalog/index.js';
+import type { Observed } from './observe.js';
+import { isDeepEqual, perform } from './perform.js';
+import { Stage } from './stage.js';
+
+const only = process.argv.slice(2).join(' ').toLowerCase();
+const chosen = endings.filter(({ name }) => name.toLowerCase().includes(only));
+const server = await startDevServer({ report: (line) => process.stderr.write(`${line}\n`) });
+const stage = await Stage.open(server.address, server.executable);
+let wrong = 0;
+
+try {
+  const queue = [...chosen];
+  const lines = new Map<string, string>();
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (let ending = queue.shift(); ending; ending = queue.shift()) {
+        const { name, expected } = ending;
+        try {
+          const { observed, historyAdds } = await perform(stage, ending);
+          const isRight = isDeepEqual(observed, expected) && (historyAdds ?? 0) === 0;
+          if (!isRight) wrong++;
+          lines.set(name, describe(isRight, name, observed, historyAdds));
+          if (!isRight)
+            lines.set(name, `${lines.get(name)}\n     expected ${JSON.stringify(expected, null, 1)}`);
+        } catch (error) {
+          wrong++;
+          lines.set(name, `FAIL ${name}\n     ${(error as Error).message}`);
+        }
+        process.stderr.write(`${lines.size} of ${chosen.length}: ${name}\n`);
+      }
+    }),
+  );
+  for (const { name } of chosen) console.log(lines.get(name));
+  console.log(`\n${chosen.length - wrong} of ${chosen.length} endings are as they must be`);
+} finally {
+  await stage.close();
+  await server.stop();
+}
+process.exitCode = wrong > 0 ? 1 : 0;
+
+function describe(isRight: boolean, name: string, observed: Observed[], adds?: number): string {
+  const batches = new Map<string, number>();
+  for (const { status, retries, events, alerts } of observed) {
+    const line = [
+      status,
+      retries || '-',
+      alerts.join(', ') || 'no alert',
+      events.join('; ') || 'no steps',
+    ].join(' | ');
+    batches.set(line, (batches.get(line) ?? 0) + 1);
+  }
+  const lines = [...batches].map(([line, count]) => `     ${count > 1 ? `${count} x ` : ''}${line}`);
+  return [`${isRight ? 'ok  ' : 'FAIL'} ${name} (history +${adds ?? 'not compared'})`, ...lines].join('\n');
+}
