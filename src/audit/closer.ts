@@ -1,6 +1,6 @@
 /**
  * Closes the rows of runs that ended. Two ways lead here: the isolate's hint that a run is about to close, and a
- * look, twice a second, at which of the open rows' runs have ended, for the ends that no worker sees (terminated,
+ * regular look at which of the open rows' runs have ended, for the ends that no worker sees (terminated,
  * timed out, a worker that died). Either way the history is read and has the last word.
  */
 import type { Logger } from '@temporalio/common';
@@ -8,7 +8,7 @@ import type { AuditStore } from '../engines/contract.js';
 import type { Recorder } from './recorder.js';
 import type { RunKey, TemporalReader } from './temporalReader.js';
 
-const LOOK_INTERVAL_MS = 500;
+const LOOK_INTERVAL_MS = 600;
 /** Ids in one visibility query; with more open rows than this, looks take turns. */
 const LOOK_WIDTH = 200;
 /** The close event follows the hint within tens of milliseconds, unless the hint was premature. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** One attempt has one start and one end; log lines are numbered. */
 export type Slot = 'start' | 'end' | `log:${number}`;
@@ -14,8 +14,5 @@ export function eventID(
   slot: Slot,
   text: readonly string[] = [],
 ): string {
-  return createHash('sha256')
-    .update(JSON.stringify([runID, activityID, attempt, slot, ...text]))
-    .digest('hex')
-    .slice(0, 32);
+  return hash('sha256', JSON.stringify([runID, activityID, attempt, slot, ...text])).slice(0, 32);
 }

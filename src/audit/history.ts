@@ -5,7 +5,8 @@ import {
   decodeOptionalFailureToOptionalError,
   decodeOptionalSinglePayload,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
+import type { temporal } from '@temporalio/proto';
 import { returnedCounts } from '../domain/counts.js';
 import type { BatchStatus, Counts, RetryStatus, RunStart } from '../domain/model.js';
 import { pipelineName } from '../domain/pipeline.js';
@@ -55,7 +56,7 @@ export interface ActivityEnd {
   readonly counts: Partial<Counts>;
 }
 
-const { RetryState, WorkflowTaskFailedCause } = temporal.api.enums.v1;
+const { RetryState, WorkflowTaskFailedCause } = proto.temporal.api.enums.v1;
 
 /** Why there is no further attempt. */
 const RETRY_STATUS: Partial<Record<number, RetryStatus>> = {

@@ -161,8 +161,9 @@ export async function settle(tx: AuditTransaction, history: RunHistory, now: str
   const { LogID } = await openRun(tx, history.start, now);
   const record = await tx.readBatch(LogID);
   if (!record) throw new Error(`Batch ${LogID} of run ${history.start.RunID} can't be read back`);
-  const { run, batch, events, raise, resolve } = settleRun(record, history, now);
+  const { run, batch, events, confirmed, raise, resolve } = settleRun(record, history, now);
   await tx.putEvents(events);
+  await tx.confirmEvents(confirmed);
   await tx.updateRun(history.start.RunID, run);
   await tx.updateBatch(LogID, batch);
   for (const alert of raise) await tx.insertAlert(alert);

@@ -16,11 +16,13 @@ export interface Settlement {
   readonly batch: Partial<NewBatch>;
   /** The events that are new or changed. */
   readonly events: PipelineEvent[];
+  /** Events that history confirms as they are. */
+  readonly confirmed: string[];
   readonly raise: NewAlert[];
   readonly resolve: number[];
 }
 
-const NOTHING: Settlement = { run: {}, batch: {}, events: [], raise: [], resolve: [] };
+const NOTHING: Settlement = { run: {}, batch: {}, events: [], confirmed: [], raise: [], resolve: [] };
 
 export function settleRun(record: BatchRecord, history: RunHistory, now: string): Settlement {
   const { end, start } = history;
@@ -33,7 +35,9 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
 
   const run = { Status: end.status, EndTime: end.time, ErrorMessage: end.error?.message ?? null };
   const isLatest = record.batch.RunID === start.RunID;
-  if (!isLatest || end.byReset) return { ...NOTHING, run, events: timeline.changed() };
+  if (!isLatest || end.byReset) {
+    return { ...NOTHING, run, events: timeline.changed(), confirmed: timeline.confirmed() };
+  }
 
   const failed = FAILED_STATUSES.includes(end.status);
   const failures = timeline.ofRun().filter(({ EventType }) => EventType === 'failure');
@@ -46,6 +50,7 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
   return {
     run,
     events: timeline.changed(),
+    confirmed: timeline.confirmed(),
     raise,
     resolve: alertsToResolve(record, timeline, end),
     batch: {
@@ -68,6 +73,7 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
 class Timeline {
   readonly #events: Map<string, PipelineEvent>;
   readonly #changed = new Set<string>();
+  readonly #confirmed = new Set<string>();
 
   constructor(
     readonly record: BatchRecord,
@@ -100,6 +106,15 @@ class Timeline {
   put(event: PipelineEvent): void {
     this.#events.set(event.EventID, event);
     this.#changed.add(event.EventID);
+  }
+
+  /** History agrees with what a worker saw. */
+  confirm({ EventID, Witness }: PipelineEvent): void {
+    if (Witness === 'live') this.#confirmed.add(EventID);
+  }
+
+  confirmed(): string[] {
+    return [...this.#confirmed].filter((id) => !this.#changed.has(id));
   }
 
   lastAttemptSeen(activityID: string): number {
@@ -155,8 +170,8 @@ function settleAttempt(
       EventTime: (isLast ? activity.startedTime : undefined) ?? activity.scheduledTime,
       Worker: isLast ? activity.worker : null,
     });
-  } else if (seenStart && start.Witness === 'live') {
-    timeline.put({ ...start, Witness: 'both' });
+  } else if (seenStart) {
+    timeline.confirm(start);
   }
 
   const endID = timeline.id(activity.ActivityID, attempt, 'end');
@@ -202,7 +217,10 @@ function settleLastEnd(
     return;
   }
   const agrees = existing.EventType === end.type;
-  if (agrees && existing.Witness !== 'live' && existing.RetryStatus === retryStatus) return;
+  if (agrees && existing.RetryStatus === retryStatus) {
+    timeline.confirm(existing);
+    return;
+  }
   const settled: PipelineEvent = {
     ...existing,
     EventType: end.type,

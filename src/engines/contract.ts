@@ -60,6 +60,8 @@ export interface AuditTransaction {
   findEvents(eventIDs: readonly string[]): Promise<PipelineEvent[]>;
   /** Inserts, or replaces the rows that have these ids. */
   putEvents(events: readonly PipelineEvent[]): Promise<void>;
+  /** Says of events that history confirms them: `Witness` becomes `both`. */
+  confirmEvents(eventIDs: readonly string[]): Promise<void>;
   insertAlert(alert: NewAlert): Promise<void>;
   resolveAlert(alertID: number, at: string): Promise<void>;
   findAlerts(logID: number): Promise<Alert[]>;

@@ -1,10 +1,11 @@
 /** The audit tables for people: every connection here is read-only. */
 import type Database from 'better-sqlite3';
 import { BadInput } from '../../domain/errors.js';
-import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { BatchRecord, PipelineLog } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
 import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
 import { folderOf, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
+import { batchReader } from './readBatch.js';
 import { fromStored } from './rows.js';
 
 export async function openAuditReader({ url, schema = 'Audit' }: AuditOptions): Promise<AuditReader> {
@@ -32,7 +33,7 @@ class SqliteAuditReader implements AuditReader {
   }
 
   batch(logID: number): Promise<BatchRecord | undefined> {
-    return patiently(() => this.db.transaction(() => readBatch(this.db, logID))());
+    return patiently(() => this.db.transaction(() => batchReader(this.db)(logID))());
   }
 
   async query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
@@ -53,24 +54,4 @@ class SqliteAuditReader implements AuditReader {
   async close(): Promise<void> {
     this.db.close();
   }
-}
-
-/** A batch with its runs, events and alerts; call it inside a transaction to see one state of them. */
-export function readBatch(db: Database.Database, logID: number): BatchRecord | undefined {
-  const batch = db.prepare('SELECT * FROM main.PipelineLog WHERE LogID = ?').get(logID);
-  if (!batch) return undefined;
-  const all = <Row>(sql: string): Row[] =>
-    db
-      .prepare(sql)
-      .all(logID)
-      .map((row) => fromStored<Row>(row));
-  return {
-    batch: fromStored<PipelineLog>(batch),
-    runs: all<PipelineRun>('SELECT * FROM main.PipelineRun WHERE LogID = ? ORDER BY StartTime, rowid'),
-    // A step's end in the same millisecond as its start comes after it.
-    events: all<PipelineEvent>(
-      "SELECT * FROM main.PipelineEvent WHERE LogID = ? ORDER BY EventTime, Attempt, EventType <> 'start', rowid",
-    ),
-    alerts: all<Alert>('SELECT * FROM main.Alert WHERE LogID = ? ORDER BY AlertID'),
-  };
 }

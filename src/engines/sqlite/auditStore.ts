@@ -13,6 +13,7 @@ class SqliteAuditStore implements AuditStore {
   /** One connection can hold one transaction, and transactions await: they queue here. */
   #last: Promise<unknown> = Promise.resolve();
   #transaction: AuditTransaction | undefined;
+  #frame: Record<'begin' | 'commit', Database.Statement> | undefined;
 
   constructor(readonly db: Database.Database) {}
 
@@ -29,10 +30,14 @@ class SqliteAuditStore implements AuditStore {
   async #run<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {
     // Statements are prepared once, when the tables exist.
     const tx = (this.#transaction ??= auditTransaction(this.db));
-    await patiently(() => this.db.exec('BEGIN IMMEDIATE'));
+    const { begin, commit } = (this.#frame ??= {
+      begin: this.db.prepare('BEGIN IMMEDIATE'),
+      commit: this.db.prepare('COMMIT'),
+    });
+    await patiently(() => begin.run());
     try {
       const result = await work(tx);
-      this.db.exec('COMMIT');
+      commit.run();
       return result;
     } catch (error) {
       if (this.db.inTransaction) this.db.exec('ROLLBACK');

@@ -1,18 +1,18 @@
 /** SQLite has no booleans: the audit's row types do. */
 import type { SqlValue } from '../../domain/table.js';
 
-type Stored = Record<string, SqlValue>;
-
-export function toStored(row: object): Stored {
-  const stored: Stored = {};
-  for (const [name, value] of Object.entries(row))
-    stored[name] = typeof value === 'boolean' ? Number(value) : value;
-  return stored;
+export function toStored(value: unknown): SqlValue {
+  return typeof value === 'boolean' ? Number(value) : (value as SqlValue);
 }
 
+/** The row's values in the order of the columns, for a statement's positional parameters. */
+export function valuesOf<Row extends object>(row: Row, columns: ReadonlyArray<keyof Row>): SqlValue[] {
+  return columns.map((column) => toStored(row[column]));
+}
+
+/** Gives a row that was just read the audit's types; the row is ours, so it is changed in place. */
 export function fromStored<Row>(stored: unknown): Row {
-  const row = stored as Record<string, unknown>;
-  return 'AlertTriggered' in row
-    ? ({ ...row, AlertTriggered: row.AlertTriggered === 1 } as Row)
-    : (row as Row);
+  const row = stored as { AlertTriggered?: unknown };
+  if (row.AlertTriggered !== undefined) row.AlertTriggered = row.AlertTriggered === 1;
+  return row as Row;
 }
