@@ -71,11 +71,10 @@ export class Stage {
   async #start(): Promise<void> {
     const { logger } = Runtime.instance();
     this.#auditedBundle = await bundleWorkflowCode({ workflowsPath, logger, plugins: [this.plugin()] });
+    this.#plainBundle = await bundleWorkflowCode({ workflowsPath, logger });
+    writeFileSync(this.bundleFile, this.#auditedBundle.code);
     await this.startAudited('audited');
-    await this.startWorker({
-      taskQueue: 'plain',
-      workflowBundle: await bundleWorkflowCode({ workflowsPath, logger }),
-    });
+    await this.startPlain('plain');
   }
 
   startAudited(taskQueue: string): Promise<() => Promise<void>> {

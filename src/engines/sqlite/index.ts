@@ -1,10 +1,6 @@
 import type { Engine } from '../contract.js';
 import { openAuditReader } from './auditReader.js';
 import { openAuditStore } from './auditStore.js';
+import { openWarehouse } from './warehouse.js';
 
-export const engine: Engine = {
-  schemes: ['sqlite'],
-  openAuditStore,
-  openAuditReader,
-  openWarehouse: () => Promise.reject(new Error('being written')),
-};
+export const engine: Engine = { schemes: ['sqlite'], openAuditStore, openAuditReader, openWarehouse };
