@@ -92,7 +92,9 @@ export class Recorder {
   async #flush(): Promise<void> {
     while (this.#queue.length > 0) {
       // Where several write at once, waiting a little for more of them saves commits; who writes alone never waits.
-      await new Promise((resolve) => (this.#isShared ? setTimeout(resolve, GROUP_MS) : setImmediate(resolve)));
+      await new Promise((resolve) =>
+        this.#isShared ? setTimeout(resolve, GROUP_MS) : setImmediate(resolve),
+      );
       const entries = this.#queue;
       this.#queue = [];
       this.#isShared = entries.length > 1;

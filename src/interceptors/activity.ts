@@ -9,7 +9,7 @@ import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { attemptEnd } from '../audit/attemptEnd.js';
 import type { Auditor } from '../audit/auditor.js';
 import { runInBatch } from '../audit/batchScope.js';
-import { redactError } from '../audit/redactError.js';
+import { makeReportable } from '../audit/reportableError.js';
 import { StepAttempt } from '../audit/stepAttempt.js';
 import type { RunStart } from '../domain/model.js';
 import { closeStandalone, isStandalone, standaloneStart } from '../audit/standalone.js';
@@ -48,8 +48,8 @@ async function auditAttempt(
       await step.flush();
       throw error;
     }
-    redactError(error);
     const end = attemptEnd(error, context);
+    makeReportable(error);
     await recorder.record([step.failed(end)]);
     if (isStandalone(info) && end.type !== 'retry') {
       await closeStandalone(

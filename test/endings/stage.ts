@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { inspect, promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import {
@@ -28,10 +28,14 @@ import { activities } from './activities.js';
 export const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 
 export class Stage {
-  static async open(address: string, temporalCli: string): Promise<Stage> {
+  /** `onLog` gets what the workers log; by default nobody does. */
+  static async open(address: string, temporalCli: string, onLog?: (line: string) => void): Promise<Stage> {
     // The endings are full of failures that the SDK would print.
     const logging = { filter: makeTelemetryFilterString({ core: 'ERROR' }), forward: {} };
-    Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), telemetryOptions: { logging } });
+    Runtime.install({
+      logger: new DefaultLogger(onLog ? 'DEBUG' : 'ERROR', (entry) => onLog?.(inspect(entry, { depth: 8 }))),
+      telemetryOptions: { logging },
+    });
     const folder = mkdtempSync(join(tmpdir(), 'batchtrail-endings-'));
     const stage = new Stage(
       address,

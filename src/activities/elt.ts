@@ -1,0 +1,93 @@
+/** The steps of the `elt` pipeline. Each reports what it did to the audit and stamps its rows with the BatchID. */
+import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import { batch } from '../audit/batchScope.js';
+import type { EltActivities, StagedTable } from '../domain/elt.js';
+import { NotFound } from '../domain/errors.js';
+import { formatTableName, parseTableName } from '../domain/table.js';
+import type { Warehouse } from '../engines/contract.js';
+import type { Connections } from './connections.js';
+import { withWarehouse } from './connections.js';
+
+const BEAT_MS = 10_000;
+
+export function eltActivities(connections: Connections): EltActivities {
+  return {
+    async extractTable({ source, target, from, to }) {
+      const current = batch();
+      const signal = cancellationSignal();
+      const fromTable = parseTableName(from, 'from');
+      const toTable = parseTableName(to, 'to');
+      const onProgress = (rows: number): void => {
+        signal.throwIfAborted();
+        heartbeat(rows);
+      };
+      return withWarehouse(connections, source, (origin) =>
+        withWarehouse(connections, target, async (warehouse) => {
+          current.rows({ source: origin.label, target: warehouse.label });
+          const rows = await origin.read(fromTable, signal);
+          const rowsProcessed = await warehouse.stage(toTable, current.id, rows, onProgress);
+          current.rows({ processed: rowsProcessed });
+          return { rowsProcessed };
+        }),
+      );
+    },
+
+    async runTransform({ target, transform, staged, countTable }) {
+      const current = batch();
+      const name = parseTableName(transform, 'transform');
+      const table = parseTableName(countTable, 'countTable');
+      return beating(() =>
+        withWarehouse(connections, target, async (warehouse) => {
+          current.rows({ source: warehouse.label, target: warehouse.label });
+          await checkStaging(warehouse, current.id, staged);
+          const before = await warehouse.count(table, current.id);
+          await warehouse.transform(name, current.id);
+          const after = await warehouse.count(table, current.id);
+          const rowsProcessed = staged.reduce((sum, { rows }) => sum + rows, 0);
+          current.rows({ before: before.total, after: after.total, processed: rowsProcessed });
+          return { rowsProcessed };
+        }),
+      );
+    },
+
+    async countRows({ target, countTable }) {
+      const current = batch();
+      const table = parseTableName(countTable, 'countTable');
+      return beating(() =>
+        withWarehouse(connections, target, async (warehouse) => {
+          const { total, ofBatch } = await warehouse.count(table, current.id);
+          current.rows({ processed: ofBatch, target: warehouse.label });
+          current.message(`${formatTableName(table)} has ${total} rows, ${ofBatch} of them of this batch`);
+          return { rowsProcessed: ofBatch };
+        }),
+      );
+    },
+  };
+}
+
+/** A transform of rows that were purged meanwhile would load less than what was extracted, and call that a success. */
+async function checkStaging(
+  warehouse: Warehouse,
+  batchID: number,
+  staged: readonly StagedTable[],
+): Promise<void> {
+  for (const { to, rows } of staged) {
+    const { ofBatch } = await warehouse.count(parseTableName(to, 'staged'), batchID);
+    if (ofBatch !== rows) {
+      throw new NotFound(
+        `The staging rows of batch ${batchID} are gone: ${to} of ${warehouse.label} holds ${ofBatch}, and ${rows} were extracted. ` +
+          'Start a new run, which extracts again',
+      );
+    }
+  }
+}
+
+/** Tells Temporal that this worker is alive while `work` runs. */
+async function beating<T>(work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => heartbeat(), BEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,49 @@
+/** Extracts tables to staging, runs a transform on them, and counts what it loaded. */
+import { ActivityCancellationType, CancellationScope, proxyActivities } from '@temporalio/workflow';
+import { checkEltInput } from '../domain/elt.js';
+import type { EltActivities, EltInput, RowsProcessed, StagedTable } from '../domain/elt.js';
+import { NON_RETRYABLE_ERRORS } from '../domain/errors.js';
+import { checkInput } from './checkInput.js';
+
+const { extractTable, runTransform, countRows } = proxyActivities<EltActivities>({
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '1 minute',
+  // Without it the SDK lets a run end while a cancelled step is still at work, whatever its documentation says.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumAttempts: 3,
+    nonRetryableErrorTypes: NON_RETRYABLE_ERRORS,
+  },
+});
+
+export async function elt(input: EltInput): Promise<RowsProcessed> {
+  const checked = checkInput(checkEltInput, input);
+  const { target, transform, countTable } = checked;
+  const staged = await extractAll(checked);
+  await runTransform({ target, transform, staged, countTable });
+  const { rowsProcessed } = await countRows({ target, countTable });
+  return { rowsProcessed };
+}
+
+/** All tables at once. When one fails the others are cancelled and waited for, so that none runs on unattended. */
+async function extractAll({ source, target, tables }: EltInput): Promise<StagedTable[]> {
+  const failures: unknown[] = [];
+  const staged = await CancellationScope.cancellable(async () => {
+    const scope = CancellationScope.current();
+    const extractions = tables.map(async ({ from, to }) => {
+      try {
+        const { rowsProcessed } = await extractTable({ source, target, from, to });
+        return [{ to, rows: rowsProcessed }];
+      } catch (error) {
+        failures.push(error);
+        scope.cancel();
+        return [];
+      }
+    });
+    return Promise.all(extractions);
+  });
+  if (failures.length > 0) throw failures[0];
+  return staged.flat();
+}

@@ -1,0 +1,2 @@
+export { elt } from './elt.js';
+export { northwindSalesElt } from './northwindSalesElt.js';
