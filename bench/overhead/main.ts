@@ -67,15 +67,21 @@ function measure(variant: Variant, bundleFile: string, auditFolder: string): Fig
     sequentialRuns: 20,
   };
   const script = fileURLToPath(new URL('./measure.ts', import.meta.url));
-  const output = execFileSync(process.execPath, ['--import', 'jiti/register', script, JSON.stringify(settings)], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const output = execFileSync(
+    process.execPath,
+    ['--import', 'jiti/register', script, JSON.stringify(settings)],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   return JSON.parse(output.trim().split('\n').at(-1)!) as Figures;
 }
 
 function print(): void {
-  console.log(`\n${runs} runs of 5 activities, 50 at once, ${rounds} rounds; ratio to the worker without a plugin`);
+  console.log(
+    `\n${runs} runs of 5 activities, 50 at once, ${rounds} rounds; ratio to the worker without a plugin`,
+  );
   console.log('(median of the rounds, with the lowest and the highest)\n');
   const rows: Array<[string, (figures: Figures) => number | undefined]> = [
     ['throughput', (figures) => figures.runsPerSecond],

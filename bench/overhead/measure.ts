@@ -65,7 +65,9 @@ const figures = await worker.runUntil(async (): Promise<Figures> => {
     runsPerSecond: settings.runs / seconds,
     workerCpuMsPerRun: (user + system) / 1000 / settings.runs,
     serverCpuMsPerRun:
-      serverCpu === undefined || serverAfter === undefined ? undefined : (serverAfter - serverCpu) / settings.runs,
+      serverCpu === undefined || serverAfter === undefined
+        ? undefined
+        : (serverAfter - serverCpu) / settings.runs,
     sequentialMs: latencies.sort((a, b) => a - b)[Math.floor(latencies.length / 2)]!,
     historyEvents: events?.length ?? 0,
   };

@@ -77,25 +77,27 @@ export class Closer {
       const history = await this.temporal.history(run, patienceMs);
       if (history.end) await this.recorder.settle(history);
     })
-      .catch((error: unknown) =>
+      .catch((error: unknown) => {
         this.logger.warn('Batchtrail could not close a batch by its history yet; it tries again', {
           ...run,
           error,
-        }),
-      )
+        });
+      })
       .finally(() => this.#inProgress.delete(run.RunID));
     this.#inProgress.set(run.RunID, closing);
     return closing;
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    if (this.#running >= MOST_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#running++;
+    if (this.#running < MOST_AT_ONCE) this.#running++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       await work();
     } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
+      // Whoever waits takes over the place.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running--;
     }
   }
 }

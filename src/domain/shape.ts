@@ -12,7 +12,7 @@ export class ShapeError extends Error {
 }
 
 export function show(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value);
   const redacted = redact(text);
   return redacted.length > 120 ? `${redacted.slice(0, 117)}…` : redacted;
 }

@@ -52,7 +52,7 @@ function timeline(events: Row[], workflowID: Row[string] | undefined): string[] 
   const runs = [...new Set(events.map(({ RunID }) => RunID))];
   for (const { RunID, StepName, ActivityID, Attempt, EventType, Message } of events) {
     const late = String(Message ?? '').includes('late:') ? ' late' : '';
-    const run = runs.length > 1 ? `run${runs.indexOf(RunID!) + 1} ` : '';
+    const run = runs.length > 1 ? `run${runs.indexOf(RunID) + 1} ` : '';
     const key =
       ActivityID === null
         ? `${run}${StepName}:`

@@ -192,10 +192,10 @@ export class Scene {
 
   /** Waits until an activity has been taken by a worker. */
   async stepRuns(): Promise<void> {
-    const STARTED = 2;
+    const { PENDING_ACTIVITY_STATE_STARTED } = temporal.api.enums.v1.PendingActivityState;
     await this.until('a step runs', async () => {
       const { raw } = await this.client.workflow.getHandle(this.workflowId).describe();
-      return raw.pendingActivities?.some(({ state }) => state === STARTED);
+      return raw.pendingActivities?.some(({ state }) => state === PENDING_ACTIVITY_STATE_STARTED);
     });
   }
 

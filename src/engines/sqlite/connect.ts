@@ -39,8 +39,11 @@ function folderEntries(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw new BadConfig(`The folder ${folder} can't be read (${code}). Give this user the right to read it`, {
+      cause: error,
+    });
   }
 }
 
