@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { Config } from '../config.js';
+import type { DevServer } from '../dev/devServer.js';
+import { startDevServer } from '../dev/devServer.js';
+import { lockForWriting } from '../dev/fileLock.js';
+import { reportWhile } from '../dev/report.js';
+import { sampleFolder, withSample } from '../dev/sample.js';
+import { withAuditReader } from './audit.js';
+import { connectToDevServer } from './connect.js';
+import { printDemo } from './demoReport.js';
+import type { DemoBatches } from './demoRuns.js';
+import { makeDemoBatches } from './demoRuns.js';
+import { installRuntime, startEtlWorker } from './etlWorker.js';
+import { print } from './output.js';
+
+export async function runDemo(given: Config, command: string): Promise<void> {
+  // The demo is about the sample alone: it must run whatever else is configured.
+  const config = { ...given, connections: {}, worker: { taskQueue: given.worker.taskQueue } };
+  const folder = sampleFolder(config);
+  const server = await startDevServer({ report: print });
+  try {
+    // The faults of one demo would be faults in the other's runs, too.
+    const waiting = lockForWriting(join(folder, 'demo.lock'));
+    const leave = await reportWhile(
+      waiting,
+      print,
+      (elapsed) => `Another demo is at work in this folder, waiting… ${elapsed}`,
+      5,
+    );
+    const batches = await demoBatches(config, server);
+    leave();
+    await withAuditReader(config, (reader) => printDemo(config, reader, batches, command));
+  } finally {
+    await server.stop();
+  }
+}
+
+async function demoBatches(config: Config, server: DevServer): Promise<DemoBatches> {
+  // Ctrl-C ends the demo at once: there is nothing that would have to be finished.
+  installRuntime({ level: 'ERROR', gracefulShutdown: false });
+  print('Making the sample: orders of Northwind');
+  const sample = await withSample(config);
+  const place = await connectToDevServer(server);
+  print('Starting a worker');
+  const worker = await startEtlWorker(sample, place);
+  try {
+    return await withAuditReader(config, (reader) => makeDemoBatches(sample, place, reader, print));
+  } finally {
+    await worker.stop();
+    await place.connection.close();
+  }
+}

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { PipelineLog } from '../../src/domain/model.js';
+import { temporalCli } from '../support/temporal.js';
+import { endOf, runCli, startCli, untilPrinted } from './runCli.js';
+
+const run = promisify(execFile);
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'batchtrail-dev-'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+it('runs a server and a worker, prints lines that work when pasted, and leaves nothing behind', async () => {
+  const child = startCli(['dev'], {
+    cwd: folder,
+    env: { TEMPORAL_ADDRESS: '127.0.0.1:1', BATCHTRAIL_TEMPORAL_CLI: temporalCli() },
+  });
+  const ended = endOf(child);
+  const printed = await untilPrinted(child, /Ctrl-C stops everything/);
+  const uiUrl = /Web UI at (http:\S+)/.exec(printed)![1]!;
+  expect((await fetch(uiUrl)).status).toBe(200);
+
+  const [start, schedule, ...others] = printed
+    .split('\n')
+    .filter((line) => line.includes('northwindSalesElt'));
+  expect(others).toEqual([]);
+  const address = / --address (\S+)/.exec(start!)![1]!;
+  await pasted(start!);
+  await pasted(schedule!);
+  const temporal = (...args: string[]): Promise<unknown> =>
+    run(temporalCli(), [...args, '--address', address]);
+  await temporal('workflow', 'result', '--workflow-id', 'sales-1');
+  await temporal('schedule', 'trigger', '--schedule-id', 'sales');
+  await expect.poll(batches, { timeout: 20_000 }).toEqual([
+    { Status: 'Success', ScheduleID: 'sales' },
+    { Status: 'Success', ScheduleID: null },
+  ]);
+
+  child.kill('SIGINT');
+  expect((await ended).code).toBe(0);
+  expect(await answers(address)).toBe(false);
+});
+
+function pasted(line: string): Promise<unknown> {
+  return run(line.trim(), { cwd: folder, shell: true });
+}
+
+async function batches(): Promise<unknown> {
+  const { stdout } = await runCli(['batches', '--json'], { cwd: folder });
+  return (JSON.parse(stdout) as PipelineLog[]).map(({ Status, ScheduleID }) => ({ Status, ScheduleID }));
+}
+
+function answers(address: string): Promise<boolean> {
+  const [host = '', port] = address.split(':');
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port: Number(port) });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.unref();
+  });
+}
