@@ -15,6 +15,7 @@ const ACTIVITIES = /^src\/activities\//;
 const SANDBOX_INTERCEPTORS = /^src\/interceptors\/(marker|protocol|runState|workflow)$/;
 const NODE_INTERCEPTORS = /^src\/interceptors\/(?!(runState|workflow)$)/;
 const CONFIG = /^src\/(config|configFile|secrets)$/;
+const MODULE_FILE = 'src/moduleFile';
 const CONTRACT = 'src/engines/contract';
 const ENGINE_LOOKUP = 'src/engines/index';
 const SANDBOX_PACKAGES = ['@temporalio/workflow', '@temporalio/common'];
@@ -56,11 +57,13 @@ const LAYERS = [
     ],
   })),
   { files: CONFIG, may: [DOMAIN, CONTRACT, CONFIG, NODE, 'yaml'] },
+  { files: /^src\/moduleFile$/, may: [NODE] },
   // The package's entry and the plugin; they find workflow files by path.
   {
     files: /^src\/(index|plugin)$/,
     may: [
       ...[DOMAIN, CONTRACT, ENGINE_LOOKUP, AUDIT, ACTIVITIES, NODE_INTERCEPTORS, CONFIG, 'src/plugin'],
+      MODULE_FILE,
       ...[NODE, TEMPORAL],
     ],
   },
@@ -68,7 +71,15 @@ const LAYERS = [
   ...['cli', 'dashboard', 'dev'].map((folder) => ({
     files: new RegExp(`^src/${folder}/`),
     may: [
-      ...[DOMAIN, /^src\/engines\//, AUDIT, ACTIVITIES, NODE_INTERCEPTORS, CONFIG, /^src\/(index|plugin)$/],
+      ...[
+        DOMAIN,
+        /^src\/engines\//,
+        AUDIT,
+        ACTIVITIES,
+        NODE_INTERCEPTORS,
+        CONFIG,
+        /^src\/(index|plugin|moduleFile)$/,
+      ],
       ...[new RegExp(`^src/(${folder}|dev)/`), NODE, ANY_PACKAGE],
     ],
   })),

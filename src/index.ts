@@ -2,6 +2,7 @@
 export { BatchtrailPlugin } from './plugin.js';
 export type { BatchtrailOptions } from './config.js';
 export { batch } from './audit/batchScope.js';
-export type { Batch, LogDetails } from './audit/batchScope.js';
+export type { Batch } from './audit/batchScope.js';
+export type { LogDetails } from './domain/logLine.js';
 export type { ReportedCounts } from './domain/counts.js';
 export type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from './domain/model.js';

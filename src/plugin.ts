@@ -5,9 +5,7 @@
  * - the ready-made activities, when connections are configured;
  * - around the worker's run: the audit store opened before it polls, and closed when its last batch is.
  */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import type {
   ActivityInterceptorsFactory,
@@ -29,6 +27,7 @@ import { auditActivities } from './interceptors/activity.js';
 import { BUNDLE_MARKER } from './interceptors/marker.js';
 import { SINK } from './interceptors/protocol.js';
 import { auditSinks } from './interceptors/sinks.js';
+import { moduleFile } from './moduleFile.js';
 
 export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
   readonly name = 'batchtrail';
@@ -42,6 +41,8 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
   readonly #sinks: ReturnType<typeof auditSinks>;
   readonly #activities: object;
   readonly #running = new WeakSet<Worker>();
+  /** Connections that were made here and not by the user. */
+  readonly #ownConnections = new WeakSet<object>();
 
   constructor(options: BatchtrailOptions) {
     const { audit, connections } = checkOptions(options, 'BatchtrailPlugin');
@@ -55,7 +56,8 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
   }
 
   configureBundler(options: BundleOptions): BundleOptions {
-    const modules = [...(options.workflowInterceptorModules ?? []), workflowInterceptors()];
+    const own = moduleFile(new URL('./interceptors/workflow.js', import.meta.url));
+    const modules = [...(options.workflowInterceptorModules ?? []), own];
     return { ...options, workflowInterceptorModules: modules };
   }
 
@@ -72,8 +74,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     const { interceptors } = options;
     return {
       ...options,
-      // The connection that Worker.create would make by itself is closed before the last batches are.
-      connection: options.connection ?? (await NativeConnection.connect()),
+      connection: options.connection ?? (await this.#connect()),
       sinks: { ...options.sinks, ...this.#sinks },
       interceptors: {
         ...interceptors,
@@ -91,13 +92,22 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     if (this.#running.has(worker) || !worker.client) return next(worker);
     this.#running.add(worker);
+    const { client } = worker;
     const { namespace } = worker.options;
-    await this.#auditor.workerStarts(worker.client, namespace);
+    await this.#auditor.workerStarts(client, namespace);
     try {
       await next(worker);
     } finally {
-      await this.#auditor.workerStopped(namespace);
+      await this.#auditor.workerStopped(client, namespace);
+      if (this.#ownConnections.has(client.connection)) await client.connection.close();
     }
+  }
+
+  /** As Worker.create does where no connection is given; but it would close it before the last batches are closed. */
+  async #connect(): Promise<NativeConnection> {
+    const connection = await NativeConnection.connect();
+    this.#ownConnections.add(connection);
+    return connection;
   }
 
   /** Closes the audit store, where no worker's end does that: after a `MockActivityEnvironment`. */
@@ -126,10 +136,4 @@ async function checkBundle(bundle: WorkflowBundleOption | undefined): Promise<vo
       'workflowBundle was built without the BatchtrailPlugin, so its workflows would not be audited. Build it with bundleWorkflowCode({ workflowsPath, plugins: [plugin] })',
     );
   }
-}
-
-/** The module that the bundler puts into the isolate; `.ts` when this package runs from its sources. */
-function workflowInterceptors(): string {
-  const built = fileURLToPath(new URL('./interceptors/workflow.js', import.meta.url));
-  return existsSync(built) ? built : built.replace(/\.js$/, '.ts');
 }

@@ -1,5 +1,6 @@
 import type { NewAlert } from '../engines/contract.js';
 import type { PipelineEvent } from '../domain/model.js';
+import { cut } from '../domain/text.js';
 
 /** The alert about a step that failed for good. */
 export function stepAlert(failure: PipelineEvent, now: string): NewAlert {
@@ -20,5 +21,5 @@ const LONGEST_MESSAGE = 4_000;
 /** An alert is read at a glance; the whole text stands in the event or on the batch. */
 export function shorten(message: string): string {
   if (message.length <= LONGEST_MESSAGE) return message;
-  return `${message.slice(0, LONGEST_MESSAGE)}… (shortened from ${message.length} characters; the whole text is in ErrorMessage)`;
+  return `${cut(message, LONGEST_MESSAGE)}… (shortened from ${message.length} characters; the whole text is in ErrorMessage)`;
 }

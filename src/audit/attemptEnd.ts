@@ -27,8 +27,7 @@ export function attemptEnd(error: unknown, context: Context): AttemptEndFacts {
     attempt: info.attempt,
     errorType: errorType(error),
     nonRetryable: error instanceof ApplicationFailure && error.nonRetryable === true,
-    nextRetryDelayMs:
-      error instanceof ApplicationFailure ? msOptionalToNumber(error.nextRetryDelay ?? undefined) : undefined,
+    nextRetryDelayMs: error instanceof ApplicationFailure ? wishedDelay(error) : undefined,
     failedAt: Date.now(),
     scheduledAt: info.scheduledTimestampMs,
     scheduleToCloseMs: info.scheduleToCloseTimeoutMs,
@@ -38,8 +37,20 @@ export function attemptEnd(error: unknown, context: Context): AttemptEndFacts {
     type: outcome.type,
     error: described,
     retryStatus: outcome.retryStatus,
-    nextRetryAt: outcome.type === 'retry' ? outcome.nextRetryAt : null,
+    nextRetryAt: outcome.type === 'retry' && outcome.nextRetryAt < END_OF_TIME ? outcome.nextRetryAt : null,
   };
+}
+
+/** The last moment that a date can name. */
+const END_OF_TIME = 8.64e15;
+
+/** A delay that can't be read is Temporal's to complain about. */
+function wishedDelay({ nextRetryDelay }: ApplicationFailure): number | undefined {
+  try {
+    return msOptionalToNumber(nextRetryDelay ?? undefined);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Pausing or resetting an activity, or shutting its worker down, cancels the attempt and not the activity. */

@@ -11,7 +11,8 @@ import type { RunKey } from './temporalReader.js';
 export class Auditor {
   #opening: Promise<void> | undefined;
   #recorder: Recorder | undefined;
-  readonly #closers = new Map<string, { closer: Closer; workers: number }>();
+  #lastTurn: Promise<void> = Promise.resolve();
+  readonly #closers = new Map<string, { closer: Closer; clients: Client[] }>();
 
   constructor(
     readonly openStore: () => Promise<AuditStore>,
@@ -50,30 +51,44 @@ export class Auditor {
   }
 
   /** Called for each worker before it polls. */
-  async workerStarts(client: Client, namespace: string): Promise<void> {
-    await this.open();
-    const known = this.#closers.get(namespace);
-    if (known) {
-      known.workers++;
-      return;
-    }
-    const closer = new Closer(
-      new TemporalReader(client, namespace),
-      this.recorder.store,
-      this.recorder,
-      this.logger(),
-    );
-    this.#closers.set(namespace, { closer, workers: 1 });
-    closer.start();
+  workerStarts(client: Client, namespace: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.open();
+      const known = this.#closers.get(namespace);
+      if (known) {
+        known.clients.push(client);
+        return;
+      }
+      const temporal = new TemporalReader(client, namespace);
+      const closer = new Closer(temporal, this.recorder.store, this.recorder, this.logger());
+      this.#closers.set(namespace, { closer, clients: [client] });
+      closer.start();
+    });
   }
 
   /** Called for each worker when it has finished its work; the last one closes the store. */
-  async workerStopped(namespace: string): Promise<void> {
-    const known = this.#closers.get(namespace);
-    if (!known || --known.workers > 0) return;
-    await known.closer.stop();
-    this.#closers.delete(namespace);
-    if (this.#closers.size === 0) await this.close();
+  workerStopped(client: Client, namespace: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const known = this.#closers.get(namespace);
+      if (!known) return;
+      known.clients = known.clients.filter((other) => other !== client);
+      const [other] = known.clients;
+      if (other) {
+        // The connection of the worker that stopped may be closed next.
+        known.closer.temporal.client = other;
+        return;
+      }
+      await known.closer.stop();
+      this.#closers.delete(namespace);
+      if (this.#closers.size === 0) await this.close();
+    });
+  }
+
+  /** Starts and stops wait for each other, so that no worker gets a store that is being closed. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const result = this.#lastTurn.then(work);
+    this.#lastTurn = result.catch(() => undefined);
+    return result;
   }
 
   async close(): Promise<void> {

@@ -1,14 +1,7 @@
 /** What an activity can say about itself while it runs: `batch()`. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { LogLevel } from '../domain/model.js';
+import type { LogDetails } from '../domain/logLine.js';
 import type { ReportedCounts } from '../domain/counts.js';
-
-export interface LogDetails {
-  readonly message?: string;
-  /** Default: `info`. */
-  readonly status?: LogLevel;
-  readonly sequence?: number;
-}
 
 export interface Batch {
   /** The BatchID: `Audit.PipelineLog.LogID`. Stamp it on every row that this activity loads. */

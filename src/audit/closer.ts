@@ -46,8 +46,8 @@ export class Closer {
   /** Closes what has ended by now, and stops. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#look;
     const done = async (): Promise<void> => {
+      await this.#look;
       await Promise.all(this.#inProgress.values());
       await this.lookForEnds();
       await Promise.all(this.#inProgress.values());
@@ -75,7 +75,9 @@ export class Closer {
     if (known) return known;
     const closing = this.#inTurn(async () => {
       const history = await this.temporal.history(run, patienceMs);
-      if (history.end) await this.recorder.settle(history);
+      if (!history.end) return;
+      await this.recorder.settle(history);
+      if (history.end.byReset) await this.#openSuccessor(run);
     })
       .catch((error: unknown) => {
         this.logger.warn('Batchtrail could not close a batch by its history yet; it tries again', {
@@ -86,6 +88,12 @@ export class Closer {
       .finally(() => this.#inProgress.delete(run.RunID));
     this.#inProgress.set(run.RunID, closing);
     return closing;
+  }
+
+  /** The run that a reset made may end before any worker sees it: its batch goes on there all the same. */
+  async #openSuccessor(run: RunKey): Promise<void> {
+    const successor = await this.temporal.resetSuccessor(run);
+    if (successor) await this.recorder.open(await this.temporal.start(successor));
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {

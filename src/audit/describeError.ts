@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -41,6 +42,16 @@ function messages(error: unknown): string[] {
 
 function messageOf(error: unknown): string {
   if (error instanceof TimeoutFailure) return error.message || `${error.timeoutType} timeout`;
-  if (error instanceof Error) return error.message;
-  return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error));
+  if (error instanceof Error) return String(error.message);
+  return textOf(error);
+}
+
+/** Any value as a text; users throw whatever they like, and telling of it must not fail. */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.stringify(value) ?? typeof value;
+  } catch {
+    return inspect(value, { depth: 2 });
+  }
 }

@@ -10,6 +10,8 @@ import type { temporal } from '@temporalio/proto';
 import { returnedCounts } from '../domain/counts.js';
 import type { BatchStatus, Counts, RetryStatus, RunStart } from '../domain/model.js';
 import { pipelineName } from '../domain/pipeline.js';
+import { stepID } from '../domain/stepID.js';
+import { storable } from '../domain/text.js';
 import { isoTime } from '../domain/time.js';
 import { describeError } from './describeError.js';
 import type { ErrorText } from './describeError.js';
@@ -113,7 +115,7 @@ export async function parseStart(
     StartTime: time(event.eventTime),
     ScheduleID: text(await field(searchAttributes, 'TemporalScheduledById')),
     ScheduledTime: instant(await field(searchAttributes, 'TemporalScheduledStartTime')),
-    RunByUser: started.identity || null,
+    RunByUser: storable(started.identity ?? '') || null,
     previousRunID: started.continuedExecutionRunId || null,
     parentRunID: started.parentWorkflowExecution?.runId || null,
   };
@@ -150,7 +152,7 @@ async function parseEnd(
     const by = terminated.identity ? ` by ${terminated.identity}` : '';
     const why = terminated.reason ? `: ${terminated.reason}` : '';
     return end('Terminated', {
-      error: { type: 'TerminatedFailure', message: `Terminated${by}${why}` },
+      error: { type: 'TerminatedFailure', message: storable(`Terminated${by}${why}`) },
       byReset: terminated.identity === RESETTER,
     });
   }
@@ -178,7 +180,7 @@ async function parseActivities(
     const schedule = event.activityTaskScheduledEventAttributes;
     if (schedule) {
       scheduled.set(String(event.eventId), {
-        ActivityID: schedule.activityId ?? '',
+        ActivityID: stepID(schedule.activityId ?? '', Date.parse(time(event.eventTime))),
         StepName: schedule.activityType?.name ?? '',
         scheduledTime: time(event.eventTime),
         kept: false,
@@ -241,7 +243,7 @@ async function errorText(
 ): Promise<ErrorText | undefined> {
   if (!failure) return undefined;
   const error = await quietly(() => decodeOptionalFailureToOptionalError(converter, failure));
-  return error ? describeError(error) : { type: 'Error', message: failure.message ?? '' };
+  return error ? describeError(error) : { type: 'Error', message: storable(failure.message ?? '') };
 }
 
 /** A payload that this worker can't decode says nothing, and must not stop the batch from being closed. */

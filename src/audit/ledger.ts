@@ -3,7 +3,7 @@
  * Written once over the statements of the engine contract; every function runs inside one transaction.
  */
 import type { AuditTransaction, NewBatch } from '../engines/contract.js';
-import { isAttemptEnd, isLate, lostEnd, mergeLiveEvent } from '../domain/merge.js';
+import { isAttemptEnd, isLate, lostEnd, markLate, mergeLiveEvent } from '../domain/merge.js';
 import type { BatchRef, PipelineEvent, PipelineLog, RunStart } from '../domain/model.js';
 import { NO_COUNTS } from '../domain/model.js';
 import { eventID } from './eventID.js';
@@ -95,6 +95,7 @@ export async function recordLive(
   const ids = events.flatMap((event) => [event.EventID, ...earlierIDs(event).flat()]);
   for (const event of await tx.findEvents(ids)) known.set(event.EventID, event);
 
+  const closed = await closedRuns(tx, events);
   const written = new Map<string, PipelineEvent>();
   const write = (event: PipelineEvent): void => {
     known.set(event.EventID, event);
@@ -109,11 +110,29 @@ export async function recordLive(
       }
     }
     const merged = mergeLiveEvent(known.get(event.EventID), event);
-    if (merged) write(merged.EventType === 'failure' ? { ...merged, AlertTriggered: true } : merged);
+    if (merged) write(closed.has(event.RunID) ? afterTheEnd(merged) : withAlert(merged));
   }
 
   await tx.putEvents([...written.values()]);
   for (const [logID, ofBatch] of groupByBatch(written.values())) await showOnBatch(tx, logID, ofBatch, now);
+}
+
+/** What comes after a run was closed is on record, and changes nothing about the batch. */
+function afterTheEnd(event: PipelineEvent): PipelineEvent {
+  return isAttemptEnd(event) && !isLate(event) ? markLate(event) : event;
+}
+
+function withAlert(event: PipelineEvent): PipelineEvent {
+  return event.EventType === 'failure' ? { ...event, AlertTriggered: true } : event;
+}
+
+async function closedRuns(tx: AuditTransaction, events: readonly PipelineEvent[]): Promise<Set<string>> {
+  const closed = new Set<string>();
+  for (const runID of new Set(events.map(({ RunID }) => RunID))) {
+    const run = await tx.findRun(runID);
+    if (run && run.Status !== 'Running') closed.add(runID);
+  }
+  return closed;
 }
 
 /** The start and end ids of the attempts before this one, when this is an attempt's start. */
@@ -169,6 +188,8 @@ export async function settle(tx: AuditTransaction, history: RunHistory, now: str
   for (const alert of raise) await tx.insertAlert(alert);
   for (const alertID of resolve) await tx.resolveAlert(alertID, now);
   if (batch.Status === 'Success') await supersedeRetriedRuns(tx, record.batch, now);
+  // The try that succeeded may have been closed before this one, by another worker.
+  if (history.end?.willRetry) await supersedeFromSuccessor(tx, LogID, now);
 }
 
 /** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
@@ -186,6 +207,13 @@ async function supersedeRetriedRuns(tx: AuditTransaction, success: PipelineLog, 
     }
     logID = previous.PreviousLogID;
   }
+}
+
+async function supersedeFromSuccessor(tx: AuditTransaction, logID: number, now: string): Promise<void> {
+  let next = await tx.findSuccessor(logID);
+  while (next?.RetryStatus === 'retrying' && next.Status !== 'Running')
+    next = await tx.findSuccessor(next.LogID);
+  if (next?.Status === 'Success') await supersedeRetriedRuns(tx, next, now);
 }
 
 async function existingBatch(tx: AuditTransaction, logID: number): Promise<PipelineLog> {

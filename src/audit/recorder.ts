@@ -20,6 +20,8 @@ interface Entry {
   readonly reject: (error: unknown) => void;
 }
 
+const CLOSED = 'The audit store is closed: the worker has shut down, and this came after it';
+
 /** How long a group commit is held open for others. */
 const GROUP_MS = 4;
 const FIRST_PAUSE_MS = 50;
@@ -31,6 +33,7 @@ export class Recorder {
   #queue: Entry[] = [];
   #flushing: Promise<void> | undefined;
   #isShared = false;
+  #isClosing = false;
   #pauseMs = FIRST_PAUSE_MS;
   #lastComplaint = 0;
 
@@ -41,7 +44,10 @@ export class Recorder {
 
   /** The run's batch; its row is durable when this returns. */
   open(start: RunStart): Promise<BatchRef> {
-    return this.#batches.get(start.RunID, () => this.#write((tx, now) => openRun(tx, start, now)));
+    const find = (): Promise<BatchRef> =>
+      this.#batches.get(start.RunID, () => this.#write((tx, now) => openRun(tx, start, now)));
+    // An activity may have asked first, in vain, because its question went to Temporal; ours goes to the store only.
+    return find().catch(find);
   }
 
   /** The batch of a run that may have been opened by another worker; `start` is asked only if nobody did. */
@@ -68,12 +74,19 @@ export class Recorder {
     await this.#write((tx) => noteTaskFailure(tx, runID, message));
   }
 
+  /** Closes a run. Rejects when the store refuses it; the closer comes back to it. */
   async settle(history: RunHistory): Promise<void> {
     await this.#enqueue({ events: [], work: (tx, now) => settle(tx, history, now), canFail: true });
   }
 
-  /** Waits for what is queued, and closes the store. */
+  /** Closes a run that nobody will come back to. */
+  async settleForSure(history: RunHistory): Promise<void> {
+    await this.#write((tx, now) => settle(tx, history, now));
+  }
+
+  /** Writes what is queued, once more if need be, and closes the store. What it does not take now is given up, loudly. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     while (this.#flushing) await this.#flushing;
     await this.store.close();
   }
@@ -83,6 +96,7 @@ export class Recorder {
   }
 
   #enqueue<T>(entry: Omit<Entry, 'resolve' | 'reject'>): Promise<T> {
+    if (this.#isClosing) return Promise.reject(new Error(CLOSED));
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ ...entry, resolve: resolve as Entry['resolve'], reject });
       this.#flushing ??= this.#flush();
@@ -113,7 +127,7 @@ export class Recorder {
       entries.forEach((entry, index) => entry.resolve(results[index]));
       this.#pauseMs = FIRST_PAUSE_MS;
     } catch (error) {
-      // One change that the store refuses must not hold up the others.
+      // One change that the store refuses must not hold up the others: each gets a transaction of its own.
       if (began && entries.length > 1) for (const entry of entries) await this.#commit([entry]);
       else await this.#tryLater(entries, error);
     }
@@ -121,8 +135,14 @@ export class Recorder {
 
   async #tryLater(entries: readonly Entry[], error: unknown): Promise<void> {
     for (const entry of entries) {
-      if (entry.canFail) entry.reject(error);
+      if (entry.canFail || this.#isClosing) entry.reject(error);
       else this.#queue.push(entry);
+    }
+    if (this.#isClosing) {
+      this.logger.error('The audit store did not take these changes, and the worker is shutting down', {
+        error,
+      });
+      return;
     }
     if (Date.now() - this.#lastComplaint > COMPLAINT_INTERVAL_MS) {
       this.#lastComplaint = Date.now();

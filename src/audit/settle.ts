@@ -55,10 +55,11 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
     resolve: alertsToResolve(record, timeline, end),
     batch: {
       ...run,
+      ...(start.RunID === start.OriginalRunID ? { StartTime: start.StartTime } : {}),
       ...sumCounts(finalSuccesses(timeline, history)),
       ...end.counts,
       RunByUser: start.RunByUser ?? record.batch.RunByUser,
-      DurationMs: Math.max(0, Date.parse(end.time) - Date.parse(record.batch.StartTime)),
+      DurationMs: Math.max(0, Date.parse(end.time) - Date.parse(start.StartTime)),
       RetryCount: timeline
         .all()
         .filter(({ EventType, Attempt }) => EventType === 'start' && (Attempt ?? 1) > 1).length,
@@ -74,6 +75,9 @@ class Timeline {
   readonly #events: Map<string, PipelineEvent>;
   readonly #changed = new Set<string>();
   readonly #confirmed = new Set<string>();
+  readonly #lastSeen = new Map<string, number>();
+  /** The attempt whose end history tells, by ActivityID. */
+  readonly decisive = new Map<string, number>();
 
   constructor(
     readonly record: BatchRecord,
@@ -81,6 +85,10 @@ class Timeline {
     readonly now: string,
   ) {
     this.#events = new Map(record.events.map((event) => [event.EventID, event]));
+    for (const { RunID, ActivityID, EventType, Attempt } of record.events) {
+      if (RunID !== runID || ActivityID === null || EventType !== 'start') continue;
+      this.#lastSeen.set(ActivityID, Math.max(Attempt ?? 1, this.lastAttemptSeen(ActivityID)));
+    }
   }
 
   all(): PipelineEvent[] {
@@ -118,10 +126,7 @@ class Timeline {
   }
 
   lastAttemptSeen(activityID: string): number {
-    const attempts = this.ofRun().filter(
-      (event) => event.ActivityID === activityID && event.EventType === 'start',
-    );
-    return attempts.reduce((last, { Attempt }) => Math.max(last, Attempt ?? 0), 0);
+    return this.#lastSeen.get(activityID) ?? 0;
   }
 
   /** Attempts that still run somewhere, or died with their worker, when the run is over. */
@@ -144,9 +149,19 @@ class Timeline {
   }
 }
 
+/** An activity that some other worker tried thousands of times gets no thousands of rows that nobody saw. */
+const MOST_INVENTED = 100;
+
 function settleActivity(timeline: Timeline, activity: HistoryActivity, order: number, runEnd: RunEnd): void {
-  const last = Math.max(activity.attempt, timeline.lastAttemptSeen(activity.ActivityID));
-  for (let attempt = 1; attempt <= last; attempt++) settleAttempt(timeline, activity, order, attempt, last);
+  // A reset activity counts its attempts from 1 again, so the number that history ends with may not be the highest seen.
+  const isNamed = activity.end !== undefined && activity.attempt > 0;
+  const last = isNamed
+    ? activity.attempt
+    : Math.max(activity.attempt, timeline.lastAttemptSeen(activity.ActivityID));
+  if (activity.end) timeline.decisive.set(activity.ActivityID, Math.max(1, last));
+  for (let attempt = Math.max(1, last - MOST_INVENTED); attempt <= last; attempt++) {
+    settleAttempt(timeline, activity, order, attempt, last);
+  }
   // Temporal gave up before any worker took it.
   if (last === 0 && activity.end) timeline.put(endFromHistory(timeline, activity, order, 1, runEnd.time));
 }
@@ -295,11 +310,13 @@ function eventOf(
   };
 }
 
-/** The last attempt's end of each step of this run. */
+/** The end that counts of each step of this run: the one history tells, else the last attempt's. */
 function lastEnds(timeline: Timeline): PipelineEvent[] {
   const last = new Map<string, PipelineEvent>();
   for (const event of timeline.ofRun()) {
     if (event.ActivityID === null || !isAttemptEnd(event)) continue;
+    const decisive = timeline.decisive.get(event.ActivityID);
+    if (decisive !== undefined && event.Attempt !== decisive) continue;
     const other = last.get(event.ActivityID);
     if (!other || (other.Attempt ?? 0) < (event.Attempt ?? 0)) last.set(event.ActivityID, event);
   }
@@ -315,11 +332,12 @@ function finalSuccesses(timeline: Timeline, { activities }: RunHistory): Pipelin
   const keptSuccesses = kept.map((id) => earlier.filter(({ ActivityID }) => ActivityID === id).at(-1));
   return [
     ...keptSuccesses.filter((event) => event !== undefined),
-    ...lastEnds(timeline).filter(({ EventType }) => EventType === 'success'),
+    ...lastEnds(timeline).filter((event) => event.EventType === 'success' && !isLate(event)),
   ];
 }
 
-const WORST_FIRST: readonly RetryStatus[] = ['exhausted', 'non-retryable', 'retrying', 'recovered'];
+/** Not `retrying`: the run is over, and only its own retry policy could go on. */
+const WORST_FIRST: readonly RetryStatus[] = ['exhausted', 'non-retryable', 'recovered'];
 
 function retryStatus(timeline: Timeline): RetryStatus | null {
   const found = new Set(lastEnds(timeline).map(({ RetryStatus }) => RetryStatus));

@@ -37,11 +37,12 @@ function derivedRunID(info: Info): string {
 
 export async function closeStandalone(
   recorder: Recorder,
-  start: RunStart,
+  info: Info,
   status: BatchStatus,
   error: ErrorText | undefined,
 ): Promise<void> {
+  const start = standaloneStart(info);
   const time = isoTime(Date.now());
   const end = { status, time, error, counts: {}, byReset: false, willRetry: false };
-  await recorder.settle({ start, end, activities: [] });
+  await recorder.settleForSure({ start, end, activities: [] });
 }

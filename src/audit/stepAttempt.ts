@@ -6,13 +6,17 @@ import type { BatchRef, Counts, PipelineEvent } from '../domain/model.js';
 import { NO_COUNTS } from '../domain/model.js';
 import { storable } from '../domain/text.js';
 import { isoTime } from '../domain/time.js';
+import { checkLogLine } from '../domain/logLine.js';
+import { isNumbered, stepID } from '../domain/stepID.js';
 import type { AttemptEndFacts } from './attemptEnd.js';
-import type { Batch, LogDetails } from './batchScope.js';
+import type { LogDetails } from '../domain/logLine.js';
+import type { Batch } from './batchScope.js';
 import { eventID } from './eventID.js';
 import type { Slot } from './eventID.js';
 
 export class StepAttempt implements Batch {
   readonly #startedAt = Date.now();
+  readonly #activityID: string;
   #counts: Partial<Counts> = {};
   #message: string | null = null;
   #lines = 0;
@@ -23,7 +27,10 @@ export class StepAttempt implements Batch {
     readonly info: Info,
     readonly worker: string,
     readonly write: (events: PipelineEvent[]) => Promise<void>,
-  ) {}
+  ) {
+    // A local activity that is done again after its worker died is scheduled anew, and is the same one.
+    this.#activityID = info.isLocal ? info.activityId : stepID(info.activityId, info.scheduledTimestampMs);
+  }
 
   get id(): number {
     return this.ref.LogID;
@@ -45,7 +52,8 @@ export class StepAttempt implements Batch {
     this.#message = storable(text);
   }
 
-  log(step: string, { message, status = 'info', sequence }: LogDetails = {}): void {
+  log(step: string, details: LogDetails = {}): void {
+    const { message, status = 'info', sequence } = checkLogLine('batch().log', step, details);
     const event = {
       ...this.#event(`log:${++this.#lines}`, status),
       StepName: storable(step),
@@ -96,15 +104,16 @@ export class StepAttempt implements Batch {
 
   #event(slot: Slot, type: PipelineEvent['EventType']): PipelineEvent {
     const { activityId, activityType, attempt } = this.info;
+    const ActivityID = this.#activityID;
     return {
       ...NO_COUNTS,
-      EventID: eventID(this.ref.RunID, activityId, attempt, slot),
+      EventID: eventID(this.ref.RunID, ActivityID, attempt, slot),
       LogID: this.ref.LogID,
       RunID: this.ref.RunID,
       StepName: activityType,
       // The SDK numbers activities in the order in which the workflow schedules them.
-      StepSequenceNum: /^\d{1,9}$/.test(activityId) ? Number(activityId) : null,
-      ActivityID: activityId,
+      StepSequenceNum: isNumbered(activityId) ? Number(activityId) : null,
+      ActivityID,
       Attempt: attempt,
       EventType: type,
       EventTime: isoTime(Date.now()),

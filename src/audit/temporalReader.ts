@@ -4,16 +4,24 @@ import type { RunStart } from '../domain/model.js';
 import { parseHistory, parseStart } from './history.js';
 import type { HistoryEvent, RunHistory } from './history.js';
 
+const ANSWER_MS = 10_000;
+
 export interface RunKey {
   readonly WorkflowID: string;
   readonly RunID: string;
 }
 
 export class TemporalReader {
+  /** `client` may be replaced: workers of one namespace come and go with connections of their own. */
   constructor(
-    readonly client: Client,
+    public client: Client,
     readonly namespace: string,
   ) {}
+
+  /** Nothing that Temporal does not answer may hold up a worker's shutdown. */
+  #ask<T>(request: () => Promise<T>): Promise<T> {
+    return this.client.withDeadline(Date.now() + ANSWER_MS, request);
+  }
 
   /** The whole history; when the run is still open, waits up to `patienceMs` for its close. */
   async history({ WorkflowID, RunID }: RunKey, patienceMs: number): Promise<RunHistory> {
@@ -46,7 +54,7 @@ export class TemporalReader {
     };
     const ask = () => this.client.workflowService.getWorkflowExecutionHistory(request);
     // Without a token there is nothing to wait for yet: the first page comes at once.
-    if (!nextPageToken || !waitNewEvent) return ask();
+    if (!nextPageToken || !waitNewEvent) return this.#ask(ask);
     try {
       return await this.client.withDeadline(deadline, ask);
     } catch (error) {
@@ -57,24 +65,40 @@ export class TemporalReader {
 
   /** What the run's start event says. */
   async start({ WorkflowID, RunID }: RunKey): Promise<RunStart> {
-    const { history } = await this.client.workflowService.getWorkflowExecutionHistory({
-      namespace: this.namespace,
-      execution: { workflowId: WorkflowID, runId: RunID },
-      maximumPageSize: 1,
-    });
+    const { history } = await this.#ask(() =>
+      this.client.workflowService.getWorkflowExecutionHistory({
+        namespace: this.namespace,
+        execution: { workflowId: WorkflowID, runId: RunID },
+        maximumPageSize: 1,
+      }),
+    );
     const converter = this.client.options.loadedDataConverter;
     return parseStart(this.namespace, WorkflowID, RunID, history?.events?.[0] ?? {}, converter);
+  }
+
+  /** The run that a reset made of this one. */
+  async resetSuccessor({ WorkflowID, RunID }: RunKey): Promise<RunKey | undefined> {
+    const { workflowExtendedInfo } = await this.#ask(() =>
+      this.client.workflowService.describeWorkflowExecution({
+        namespace: this.namespace,
+        execution: { workflowId: WorkflowID, runId: RunID },
+      }),
+    );
+    const next = workflowExtendedInfo?.resetRunId;
+    return next ? { WorkflowID, RunID: next } : undefined;
   }
 
   /** Those of the runs that have ended. */
   async ended(runs: readonly RunKey[]): Promise<RunKey[]> {
     if (runs.length === 0) return [];
     const ids = runs.map(({ RunID }) => `'${RunID}'`).join(', ');
-    const { executions } = await this.client.workflowService.listWorkflowExecutions({
-      namespace: this.namespace,
-      query: `ExecutionStatus != 'Running' AND RunId IN (${ids})`,
-      pageSize: runs.length,
-    });
+    const { executions } = await this.#ask(() =>
+      this.client.workflowService.listWorkflowExecutions({
+        namespace: this.namespace,
+        query: `ExecutionStatus != 'Running' AND RunId IN (${ids})`,
+        pageSize: runs.length,
+      }),
+    );
     return (executions ?? []).map(({ execution }) => ({
       WorkflowID: execution?.workflowId ?? '',
       RunID: execution?.runId ?? '',

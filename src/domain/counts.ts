@@ -1,5 +1,6 @@
 import type { Counts } from './model.js';
 import { NO_COUNTS } from './model.js';
+import { storable } from './text.js';
 
 /** Row counts as an activity reports them, by `batch().rows(…)`. */
 export interface ReportedCounts {
@@ -58,8 +59,9 @@ function pick(from: Record<string, unknown>, names: Record<string, keyof Counts>
   const found: Partial<Record<keyof Counts, unknown>> = {};
   for (const [name, column] of Object.entries(names)) {
     const value = from[name];
-    if (isCount(value) ? !column.endsWith('System') : isText(value) && column.endsWith('System'))
-      found[column] = value;
+    const isSystem = column.endsWith('System');
+    if (isSystem && isText(value)) found[column] = storable(value);
+    if (!isSystem && isCount(value)) found[column] = value;
   }
   return found as Partial<Counts>;
 }

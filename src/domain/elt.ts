@@ -3,11 +3,6 @@ import { BadInput } from './errors.js';
 import { listOf, object, text } from './shape.js';
 import { formatTableName, parseTableName } from './table.js';
 
-/** What the ready-made workflows are called in the audit when nothing else names their pipeline. */
-export const READY_MADE_PIPELINES: Readonly<Record<string, string>> = {
-  northwindSalesElt: 'Northwind_Sales_ELT',
-};
-
 export interface EltInput {
   readonly pipeline: string;
   /** The connection that tables are read from. */

@@ -35,7 +35,7 @@ export interface AuditStore {
    * and may be run again after a conflict.
    */
   transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T>;
-  /** Runs that the audit shows as running. */
+  /** Runs of workflows that the audit shows as running. */
   runningRuns(namespace: string): Promise<Array<{ RunID: string; WorkflowID: string; LogID: number }>>;
   close(): Promise<void>;
 }
@@ -52,6 +52,8 @@ export interface AuditTransaction {
     workflowID: string,
     originalRunID: string,
   ): Promise<PipelineLog | undefined>;
+  /** The batch that continues this one: its PreviousLogID is this LogID. */
+  findSuccessor(logID: number): Promise<PipelineLog | undefined>;
   insertBatch(batch: NewBatch): Promise<number>;
   updateBatch(logID: number, changes: Partial<NewBatch>): Promise<void>;
   insertRun(run: PipelineRun): Promise<void>;

@@ -9,7 +9,7 @@ import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { attemptEnd } from '../audit/attemptEnd.js';
 import type { Auditor } from '../audit/auditor.js';
 import { runInBatch } from '../audit/batchScope.js';
-import { makeReportable } from '../audit/reportableError.js';
+import { reportable } from '../audit/reportableError.js';
 import { StepAttempt } from '../audit/stepAttempt.js';
 import type { RunStart } from '../domain/model.js';
 import { closeStandalone, isStandalone, standaloneStart } from '../audit/standalone.js';
@@ -32,35 +32,29 @@ async function auditAttempt(
   const { info } = context;
   await auditor.open();
   const { recorder } = auditor;
-  const start = (): Promise<RunStart> => runStart(context);
   const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
-  const batch = await recorder.batchOf(runID, start);
+  const batch = await recorder.batchOf(runID, () => runStart(context));
   const step = new StepAttempt(batch, info, WORKER, (events) => recorder.record(events));
   await recorder.record([step.start()]);
+  let result: unknown;
   try {
-    const result = await runInBatch(step, work);
-    await recorder.record([step.success(result)]);
-    if (isStandalone(info)) await closeStandalone(recorder, await start(), 'Success', undefined);
-    return result;
+    result = await runInBatch(step, work);
   } catch (error) {
     if (error instanceof CompleteAsyncError) {
-      step.log(info.activityType, { message: 'will be completed from outside the worker', status: 'info' });
+      step.log(info.activityType, { message: 'will be completed from outside the worker' });
       await step.flush();
       throw error;
     }
     const end = attemptEnd(error, context);
-    makeReportable(error);
     await recorder.record([step.failed(end)]);
     if (isStandalone(info) && end.type !== 'retry') {
-      await closeStandalone(
-        recorder,
-        await start(),
-        end.type === 'cancelled' ? 'Cancelled' : 'Error',
-        end.error,
-      );
+      await closeStandalone(recorder, info, end.type === 'cancelled' ? 'Cancelled' : 'Error', end.error);
     }
-    throw error;
+    throw reportable(error);
   }
+  await recorder.record([step.success(result)]);
+  if (isStandalone(info)) await closeStandalone(recorder, info, 'Success', undefined);
+  return result;
 }
 
 /**

@@ -11,7 +11,7 @@ import { SINK } from './protocol.js';
 import type { BatchtrailSinks, LogLine, RunNote } from './protocol.js';
 
 export function auditSinks(auditor: Auditor): InjectedSinks<BatchtrailSinks> {
-  // A sink that throws is only logged and its event is lost, so none of these rejects: the recorder tries again.
+  // A sink that throws is only logged and its event is lost: the recorder tries again until the store takes it.
   const open = (info: WorkflowInfo, note: RunNote) => auditor.recorder.open(runStart(info, note));
   return {
     [SINK]: {
@@ -48,7 +48,7 @@ function runStart(info: WorkflowInfo, note: RunNote): RunStart {
     PipelineName: note.pipeline,
     WorkflowType: info.workflowType,
     TaskQueue: info.taskQueue,
-    StartTime: info.runStartTime.toISOString(),
+    StartTime: info.startTime.toISOString(),
     ScheduleID: text(searchAttributes.TemporalScheduledById),
     ScheduledTime: instant(searchAttributes.TemporalScheduledStartTime),
     // In the start event only; filled in when the run is closed.

@@ -35,6 +35,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
           return reportTaskFailure(() => next(input));
         },
         handleSignal: (input, next) => reportTaskFailure(() => next(input)),
+        handleUpdate: (input, next) => reportTaskFailure(() => next(input)),
       },
     ],
     internals: [

@@ -1,6 +1,6 @@
 /** The sample pipeline: Northwind's orders become sales facts. It can be started without any input. */
 import type { RowsProcessed } from '../domain/elt.js';
-import { READY_MADE_PIPELINES } from '../domain/elt.js';
+import { READY_MADE_PIPELINES } from '../domain/readyMade.js';
 import { object, optional, text } from '../domain/shape.js';
 import { checkInput } from './checkInput.js';
 import { elt } from './elt.js';

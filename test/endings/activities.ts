@@ -11,7 +11,7 @@ export interface StepInput {
   slow?: { attempts: number; ms: number };
   heartbeat?: boolean;
   rows?: number;
-  /** Fails for good until `mend` is called with this key. */
+  /** Fails until `mend` is called with this key; for good, unless `nonRetryable` is false. */
   broken?: string;
 }
 
@@ -31,7 +31,11 @@ export const activities = {
     const { info } = Context.current();
     if (slow && info.attempt <= slow.attempts) await (heartbeat ? heartbeating(slow.ms) : wait(slow.ms));
     if (broken !== undefined && !mended.has(broken)) {
-      throw ApplicationFailure.nonRetryable('broken', 'Fault');
+      throw ApplicationFailure.create({
+        message: 'broken',
+        type: 'Fault',
+        nonRetryable: nonRetryable ?? true,
+      });
     }
     if (info.attempt <= failures) {
       throw ApplicationFailure.create({

@@ -40,23 +40,26 @@ export function observe({ batch, events, alerts }: BatchRows): Observed {
   return {
     status: String(batch.Status),
     retries: retries.filter((part) => part !== null).join(' '),
-    events: timeline(events, batch.WorkflowID),
+    events: timeline(events),
     alerts: alerts
       .map(({ Rule, ResolvedAt }) => `${Rule} ${ResolvedAt === null ? 'open' : 'resolved'}`)
       .sort(),
   };
 }
 
-function timeline(events: Row[], workflowID: Row[string] | undefined): string[] {
+function timeline(events: Row[]): string[] {
   const attempts = new Map<string, string>();
   const runs = [...new Set(events.map(({ RunID }) => RunID))];
+  const steps = [...new Set(events.map(({ ActivityID }) => String(ActivityID)))];
   for (const { RunID, StepName, ActivityID, Attempt, EventType, Message } of events) {
     const late = String(Message ?? '').includes('late:') ? ' late' : '';
     const run = runs.length > 1 ? `run${runs.indexOf(RunID) + 1} ` : '';
-    const key =
-      ActivityID === null
-        ? `${run}${StepName}:`
-        : `${run}${StepName}#${ActivityID === workflowID ? 'own' : ActivityID}.${Attempt}`;
+    // An id that the user gave is followed by a time: say which one of the batch's steps it is instead.
+    const step = String(ActivityID).replace(
+      / \(.*\)$/,
+      () => ` (step ${steps.indexOf(String(ActivityID)) + 1})`,
+    );
+    const key = ActivityID === null ? `${run}${StepName}:` : `${run}${StepName}#${step}.${Attempt}`;
     attempts.set(key, `${attempts.get(key) ?? key} ${EventType}${late}`);
   }
   return [...attempts.values()].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));

@@ -99,6 +99,13 @@ export async function parallelSteps(count: number): Promise<void> {
   await Promise.all(Array.from({ length: count }, () => step({ rows: 1 })));
 }
 
+/** An id of the user's own, used twice: Temporal allows that once the first activity has ended. */
+export async function sameIdTwice(): Promise<void> {
+  const { step } = proxyActivities<Activities>({ ...QUICK, activityId: 'load' });
+  await step({ failures: 1, rows: 10 });
+  await step({ rows: 32 });
+}
+
 export async function fiveSteps(): Promise<void> {
   const { step } = proxyActivities<Activities>(QUICK);
   for (let i = 0; i < 5; i++) await step({ rows: 1 });

@@ -10,14 +10,16 @@ import { fromStored } from './rows.js';
 
 export async function openAuditReader({ url, schema = 'Audit' }: AuditOptions): Promise<AuditReader> {
   const folder = folderOf(url);
-  const db = await openForReading(schemaFile(folder, schema));
-  // Attached files inherit the read-only mode of the connection.
-  for (const [name, file] of schemaFiles(folder)) db.prepare(`ATTACH ? AS ${quote(name)}`).run(file);
-  return new SqliteAuditReader(db);
+  return new SqliteAuditReader(await openForReading(schemaFile(folder, schema)), folder);
 }
 
 class SqliteAuditReader implements AuditReader {
-  constructor(readonly db: Database.Database) {}
+  readonly #attached = new Set<string>();
+
+  constructor(
+    readonly db: Database.Database,
+    readonly folder: string,
+  ) {}
 
   async batches({ limit = -1, pipeline, status }: BatchFilter): Promise<PipelineLog[]> {
     const rows = await patiently(() =>
@@ -38,6 +40,7 @@ class SqliteAuditReader implements AuditReader {
 
   async query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
     try {
+      this.#attachNamed(sql);
       const statement = this.db.prepare(sql).safeIntegers(true);
       if (!statement.reader)
         throw new BadInput('Only statements that read are possible here: this connection can not write');
@@ -48,6 +51,16 @@ class SqliteAuditReader implements AuditReader {
     } catch (error) {
       if (error instanceof BadInput) throw error;
       throw new BadInput(`The database refused the statement: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** SQLite attaches ten files at the most, so only those that the statement may mean; they are read-only like the first. */
+  #attachNamed(sql: string): void {
+    const text = sql.toLowerCase();
+    for (const [name, file] of schemaFiles(this.folder)) {
+      if (this.#attached.has(name) || !text.includes(name.toLowerCase()) || name === 'main') continue;
+      this.db.prepare(`ATTACH ? AS ${quote(name)}`).run(file);
+      this.#attached.add(name);
     }
   }
 

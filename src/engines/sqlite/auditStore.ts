@@ -49,7 +49,7 @@ class SqliteAuditStore implements AuditStore {
     return this.db
       .prepare<[string], { RunID: string; WorkflowID: string; LogID: number }>(
         `SELECT R.RunID, L.WorkflowID, L.LogID FROM PipelineRun R JOIN PipelineLog L ON L.LogID = R.LogID
-         WHERE R.Status = 'Running' AND L.Namespace = ? ORDER BY R.LogID`,
+         WHERE R.Status = 'Running' AND L.Namespace = ? AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
       )
       .all(namespace);
   }

@@ -20,6 +20,9 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const findBatchByOrigin = db.prepare(
     'SELECT * FROM PipelineLog WHERE Namespace = ? AND WorkflowID = ? AND OriginalRunID = ?',
   );
+  const findSuccessor = db.prepare(
+    'SELECT * FROM PipelineLog WHERE PreviousLogID = ? ORDER BY LogID LIMIT 1',
+  );
   const insertBatch = db.prepare(insert('PipelineLog', NEW_BATCH_COLUMNS));
   const insertRun = db.prepare(insert('PipelineRun', PIPELINE_RUN_COLUMNS));
   const findEvent = db.prepare('SELECT * FROM PipelineEvent WHERE EventID = ?');
@@ -38,6 +41,7 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     findRun: async (runID) => one<PipelineRun>(findRun.get(runID)),
     findBatch: async (logID) => one<PipelineLog>(findBatch.get(logID)),
     findBatchByOrigin: async (...origin) => one<PipelineLog>(findBatchByOrigin.get(...origin)),
+    findSuccessor: async (logID) => one<PipelineLog>(findSuccessor.get(logID)),
     insertBatch: async (batch) => Number(insertBatch.run(valuesOf(batch, NEW_BATCH_COLUMNS)).lastInsertRowid),
     updateBatch: async (logID, changes) => update('PipelineLog', 'LogID', logID, changes),
     insertRun: async (run) => void insertRun.run(valuesOf(run, PIPELINE_RUN_COLUMNS)),

@@ -18,6 +18,11 @@ const DEFAULT_PATIENCE_MS = 30_000;
 /** The folder that a `sqlite:` URL names. */
 export function folderOf(url: string): string {
   const path = url.replace(/^sqlite:(\/\/(?=\/))?/, '');
+  if (path.startsWith('//')) {
+    throw new BadConfig(
+      `${JSON.stringify(url)} has a host, and SQLite has none. Write sqlite: and a folder, as in sqlite:./.batchtrail`,
+    );
+  }
   if (path === '' || path.startsWith(':memory:')) {
     throw new BadConfig(
       `${JSON.stringify(url)} names no folder. Write sqlite: and a folder, as in sqlite:./.batchtrail`,

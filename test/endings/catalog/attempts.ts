@@ -12,6 +12,7 @@ export const attempts: Ending[] = [
     check: ([only]) => {
       assert.equal(only!.batch.RowsProcessed, 7);
       assert.equal(only!.batch.ErrorMessage, null);
+      assert.ok(String(only!.batch.StartTime) < String(only!.events[0]!.EventTime));
       assert.deepEqual(
         only!.events.map(({ Witness }) => Witness),
         ['both', 'both'],

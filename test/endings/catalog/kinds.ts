@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { activities } from '../activities.js';
+import { activities, mend } from '../activities.js';
 import type { Ending, Scene } from '../ending.js';
 import { readBatches } from '../observe.js';
 
@@ -46,6 +46,52 @@ export const kinds: Ending[] = [
     check: ([only]) => assert.equal(only!.batch.RowsProcessed, 11),
   },
   {
+    name: 'an activity id of the user, used twice',
+    play: (scene) => scene.run('sameIdTwice'),
+    expected: [
+      {
+        status: 'Success',
+        retries: 'recovered 1',
+        events: [
+          'step#load (step 1).1 start retry',
+          'step#load (step 1).2 start success',
+          'step#load (step 2).1 start success',
+        ],
+        alerts: [],
+      },
+    ],
+    check: ([only]) => assert.equal(only!.batch.RowsProcessed, 42),
+  },
+  {
+    name: 'an activity that is reset',
+    async play(scene) {
+      const input = { broken: scene.workflowId, nonRetryable: false, rows: 7 };
+      const handle = await scene.start('oneStep', [
+        input,
+        { retry: { initialInterval: '300ms', backoffCoefficient: 100 } },
+      ]);
+      await scene.until('two attempts have failed', async () => {
+        const { raw } = await handle.describe();
+        return raw.pendingActivities?.some(({ attempt }) => attempt === 3);
+      });
+      mend(scene.workflowId);
+      const execution = { workflowId: scene.workflowId };
+      await scene.client.workflowService.resetActivity({ namespace: 'default', execution, id: '1' });
+      await scene.result();
+      return [scene.workflowId];
+    },
+    // Temporal counts from 1 again, so the second "attempt 1" stands where the first one stood.
+    expected: [
+      {
+        status: 'Success',
+        retries: '1',
+        events: ['step#1.1 start success', 'step#1.2 start retry'],
+        alerts: [],
+      },
+    ],
+    check: ([only]) => assert.equal(only!.batch.RowsProcessed, 7),
+  },
+  {
     name: 'parallel activities',
     play: (scene) => scene.run('parallelSteps', [4]),
     expected: [
@@ -65,7 +111,8 @@ export const kinds: Ending[] = [
       const plugin = scene.stage.plugin();
       const environment = new MockActivityEnvironment(
         {
-          activityId: scene.workflowId,
+          activityId: 'run-by-hand',
+          scheduledTimestampMs: Date.now(),
           activityType: 'step',
           inWorkflow: false,
           workflowExecution: undefined as never,
@@ -74,9 +121,11 @@ export const kinds: Ending[] = [
       );
       await environment.run(activities.step, { rows: 6 });
       await plugin.close();
-      return [scene.workflowId];
+      return ['run-by-hand'];
     },
-    expected: [{ status: 'Success', retries: '', events: ['step#own.1 start success'], alerts: [] }],
+    expected: [
+      { status: 'Success', retries: '', events: ['step#run-by-hand (step 1).1 start success'], alerts: [] },
+    ],
     check: ([only]) => {
       assert.equal(only!.batch.PipelineName, 'step');
       assert.equal(only!.batch.RowsProcessed, 6);

@@ -50,6 +50,7 @@ CREATE TABLE PipelineLog (
 
 CREATE INDEX PipelineLog_StartTime ON PipelineLog (StartTime);
 CREATE INDEX PipelineLog_Pipeline ON PipelineLog (PipelineName, StartTime);
+CREATE INDEX PipelineLog_Previous ON PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
 CREATE INDEX PipelineLog_Status ON PipelineLog (Status, StartTime);
 
 CREATE TABLE PipelineRun (
