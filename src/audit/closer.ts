@@ -3,6 +3,7 @@
  * regular look at which of the open rows' runs have ended, for the ends that no worker sees (terminated,
  * timed out, a worker that died). Either way the history is read and has the last word.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@temporalio/common';
 import type { AuditStore } from '../engines/contract.js';
 import type { Recorder } from './recorder.js';
@@ -11,8 +12,11 @@ import type { RunKey, TemporalReader } from './temporalReader.js';
 const LOOK_INTERVAL_MS = 600;
 /** Ids in one visibility query; with more open rows than this, looks take turns. */
 const LOOK_WIDTH = 200;
-/** The close event follows the hint within tens of milliseconds, unless the hint was premature. */
-const CLOSE_PATIENCE_MS = 3_000;
+/**
+ * When to read the history after the hint. The close event follows it within tens of milliseconds, more under load; each
+ * read that comes too early costs as much as the one that counts. After the last one, the regular look finds the run.
+ */
+const READ_AFTER_MS = [150, 250, 400];
 const MOST_AT_ONCE = 8;
 const DRAIN_MS = 5_000;
 
@@ -40,7 +44,7 @@ export class Closer {
 
   /** A worker says that this run is about to close. */
   expectClose(run: RunKey): void {
-    void this.#close(run, CLOSE_PATIENCE_MS);
+    void this.#close(run, READ_AFTER_MS);
   }
 
   /** Closes what has ended by now, and stops. */
@@ -64,21 +68,17 @@ export class Closer {
       if (this.#position >= open.length) this.#position = 0;
       const turn = open.slice(this.#position, this.#position + LOOK_WIDTH);
       this.#position += LOOK_WIDTH;
-      await Promise.all((await this.temporal.ended(turn)).map((run) => this.#close(run, 0)));
+      await Promise.all((await this.temporal.ended(turn)).map((run) => this.#close(run, [0])));
     } catch (error) {
       this.logger.warn('Batchtrail could not ask Temporal which runs have ended; it asks again', { error });
     }
   }
 
-  #close(run: RunKey, patienceMs: number): Promise<void> {
+  /** Reads the history after each of the pauses, until it has the run's end. */
+  #close(run: RunKey, pauses: readonly number[]): Promise<void> {
     const known = this.#inProgress.get(run.RunID);
     if (known) return known;
-    const closing = this.#inTurn(async () => {
-      const history = await this.temporal.history(run, patienceMs);
-      if (!history.end) return;
-      await this.recorder.settle(history);
-      if (history.end.byReset) await this.#openSuccessor(run);
-    })
+    const closing = this.#readUntilEnded(run, pauses)
       .catch((error: unknown) => {
         this.logger.warn('Batchtrail could not close a batch by its history yet; it tries again', {
           ...run,
@@ -90,17 +90,32 @@ export class Closer {
     return closing;
   }
 
+  async #readUntilEnded(run: RunKey, pauses: readonly number[]): Promise<void> {
+    for (const pause of pauses) {
+      await delay(pause);
+      if (await this.#inTurn(() => this.#closeIfEnded(run))) return;
+    }
+  }
+
+  async #closeIfEnded(run: RunKey): Promise<boolean> {
+    const history = await this.temporal.history(run);
+    if (!history.end) return false;
+    await this.recorder.settle(history);
+    if (history.end.byReset) await this.#openSuccessor(run);
+    return true;
+  }
+
   /** The run that a reset made may end before any worker sees it: its batch goes on there all the same. */
   async #openSuccessor(run: RunKey): Promise<void> {
     const successor = await this.temporal.resetSuccessor(run);
     if (successor) await this.recorder.open(await this.temporal.start(successor));
   }
 
-  async #inTurn(work: () => Promise<void>): Promise<void> {
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running < MOST_AT_ONCE) this.#running++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
-      await work();
+      return await work();
     } finally {
       // Whoever waits takes over the place.
       const next = this.#waiting.shift();

@@ -5,7 +5,7 @@
 import type { NewAlert, NewBatch } from '../engines/contract.js';
 import { sumCounts } from '../domain/counts.js';
 import { isAttemptEnd, isLate, lostEnd, markLate } from '../domain/merge.js';
-import type { BatchRecord, PipelineEvent, PipelineRun, RetryStatus } from '../domain/model.js';
+import type { BatchRecord, PipelineEvent, PipelineRun, RetryStatus, RunStart } from '../domain/model.js';
 import { FAILED_STATUSES, NO_COUNTS } from '../domain/model.js';
 import { eventID } from './eventID.js';
 import type { HistoryActivity, RunEnd, RunHistory } from './history.js';
@@ -55,7 +55,7 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
     resolve: alertsToResolve(record, timeline, end),
     batch: {
       ...run,
-      ...(start.RunID === start.OriginalRunID ? { StartTime: start.StartTime } : {}),
+      ...startTime(record, start),
       ...sumCounts(finalSuccesses(timeline, history)),
       ...end.counts,
       RunByUser: start.RunByUser ?? record.batch.RunByUser,
@@ -68,6 +68,12 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
       ...(isNews ? resolution(record, end, failed) : {}),
     },
   };
+}
+
+/** A worker without a server to ask guessed it; a reset keeps the first run's. */
+function startTime({ batch }: BatchRecord, start: RunStart): Partial<NewBatch> {
+  const isFirst = start.RunID === start.OriginalRunID;
+  return isFirst && batch.StartTime !== start.StartTime ? { StartTime: start.StartTime } : {};
 }
 
 /** The batch's events by id, and which of them changed. */

@@ -23,69 +23,41 @@ export class TemporalReader {
     return this.client.withDeadline(Date.now() + ANSWER_MS, request);
   }
 
-  /** The whole history; when the run is still open, waits up to `patienceMs` for its close. */
-  async history({ WorkflowID, RunID }: RunKey, patienceMs: number): Promise<RunHistory> {
+  /** The whole history as it is now. */
+  async history(run: RunKey): Promise<RunHistory> {
     const events: HistoryEvent[] = [];
-    const parse = () =>
-      parseHistory(this.namespace, WorkflowID, RunID, events, this.client.options.loadedDataConverter);
-    const deadline = Date.now() + patienceMs;
-    let nextPageToken: Uint8Array | undefined;
+    let nextPageToken: Uint8Array | null | undefined;
     do {
-      const page = await this.#page(WorkflowID, RunID, nextPageToken, patienceMs > 0, deadline);
-      if (!page) break;
+      const request = { ...this.#requestFor(run), ...(nextPageToken ? { nextPageToken } : {}) };
+      const page = await this.#ask(() => this.client.workflowService.getWorkflowExecutionHistory(request));
       events.push(...(page.history?.events ?? []));
-      nextPageToken = page.nextPageToken ?? undefined;
+      ({ nextPageToken } = page);
     } while (nextPageToken && nextPageToken.length > 0);
-    return parse();
+    const converter = this.client.options.loadedDataConverter;
+    return parseHistory(this.namespace, run.WorkflowID, run.RunID, events, converter);
   }
 
-  async #page(
-    workflowId: string,
-    runId: string,
-    nextPageToken: Uint8Array | undefined,
-    waitNewEvent: boolean,
-    deadline: number,
-  ) {
-    const request = {
-      namespace: this.namespace,
-      execution: { workflowId, runId },
-      waitNewEvent,
-      ...(nextPageToken ? { nextPageToken } : {}),
-    };
-    const ask = () => this.client.workflowService.getWorkflowExecutionHistory(request);
-    // Without a token there is nothing to wait for yet: the first page comes at once.
-    if (!nextPageToken || !waitNewEvent) return this.#ask(ask);
-    try {
-      return await this.client.withDeadline(deadline, ask);
-    } catch (error) {
-      if (Date.now() >= deadline) return undefined;
-      throw error;
-    }
+  #requestFor({ WorkflowID, RunID }: RunKey) {
+    return { namespace: this.namespace, execution: { workflowId: WorkflowID, runId: RunID } };
   }
 
   /** What the run's start event says. */
-  async start({ WorkflowID, RunID }: RunKey): Promise<RunStart> {
+  async start(run: RunKey): Promise<RunStart> {
+    const request = { ...this.#requestFor(run), maximumPageSize: 1 };
     const { history } = await this.#ask(() =>
-      this.client.workflowService.getWorkflowExecutionHistory({
-        namespace: this.namespace,
-        execution: { workflowId: WorkflowID, runId: RunID },
-        maximumPageSize: 1,
-      }),
+      this.client.workflowService.getWorkflowExecutionHistory(request),
     );
     const converter = this.client.options.loadedDataConverter;
-    return parseStart(this.namespace, WorkflowID, RunID, history?.events?.[0] ?? {}, converter);
+    return parseStart(this.namespace, run.WorkflowID, run.RunID, history?.events?.[0] ?? {}, converter);
   }
 
   /** The run that a reset made of this one. */
-  async resetSuccessor({ WorkflowID, RunID }: RunKey): Promise<RunKey | undefined> {
+  async resetSuccessor(run: RunKey): Promise<RunKey | undefined> {
     const { workflowExtendedInfo } = await this.#ask(() =>
-      this.client.workflowService.describeWorkflowExecution({
-        namespace: this.namespace,
-        execution: { workflowId: WorkflowID, runId: RunID },
-      }),
+      this.client.workflowService.describeWorkflowExecution(this.#requestFor(run)),
     );
     const next = workflowExtendedInfo?.resetRunId;
-    return next ? { WorkflowID, RunID: next } : undefined;
+    return next ? { WorkflowID: run.WorkflowID, RunID: next } : undefined;
   }
 
   /** Those of the runs that have ended. */
