@@ -35,11 +35,7 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
 
   const run = { Status: end.status, EndTime: end.time, ErrorMessage: end.error?.message ?? null };
   const isLatest = record.batch.RunID === start.RunID;
-  if (!isLatest || end.byReset) {
-    return { ...NOTHING, run, events: timeline.changed(), confirmed: timeline.confirmed() };
-  }
-
-  const failed = FAILED_STATUSES.includes(end.status);
+  const failed = FAILED_STATUSES.includes(end.status) && !end.byReset;
   const failures = timeline.ofRun().filter(({ EventType }) => EventType === 'failure');
   // Settling again must not undo what happened to the batch since: a dismissal, a resolved alert.
   const isNews = record.runs.find(({ RunID }) => RunID === start.RunID)?.Status === 'Running';
@@ -47,10 +43,17 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
     ...stepAlerts(record, failures, now),
     ...(isNews && failed ? [batchAlert(record, end, now)] : []),
   ];
+  const found = { run, events: timeline.changed(), confirmed: timeline.confirmed() };
+  if (!isLatest) {
+    const since = isNews && failed ? failedBefore(record) : {};
+    // Where the later run has succeeded, there is nothing left to look at.
+    const ResolvedAt = record.batch.Status === 'Success' ? now : null;
+    return { ...found, batch: since, raise: raise.map((alert) => ({ ...alert, ResolvedAt })), resolve: [] };
+  }
+  if (end.byReset) return { ...found, batch: {}, raise: [], resolve: [] };
+
   return {
-    run,
-    events: timeline.changed(),
-    confirmed: timeline.confirmed(),
+    ...found,
     raise,
     resolve: alertsToResolve(record, timeline, end),
     batch: {
@@ -68,6 +71,13 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
       ...(isNews ? resolution(record, end, failed) : {}),
     },
   };
+}
+
+/** What a run's failure means for its batch when a reset has already begun the next run. */
+function failedBefore({ batch }: BatchRecord): Partial<NewBatch> {
+  return batch.Status === 'Success'
+    ? { AlertTriggered: true, Resolution: 'replayed', ResolvedByLogID: batch.LogID }
+    : { AlertTriggered: true, Resolution: 'open', ResolvedByLogID: null };
 }
 
 /** A worker without a server to ask guessed it; a reset keeps the first run's. */
