@@ -9,7 +9,7 @@ import type { AuditStore } from '../engines/contract.js';
 import type { Recorder } from './recorder.js';
 import type { RunKey, TemporalReader } from './temporalReader.js';
 
-const LOOK_INTERVAL_MS = 600;
+const LOOK_INTERVAL_MS = 400;
 /** Ids in one visibility query; with more open rows than this, looks take turns. */
 const LOOK_WIDTH = 200;
 /**
