@@ -149,36 +149,39 @@ exit 7
 });
 
 // Signals as POSIX knows them.
-describe.skipIf(process.platform === 'win32')('the end of the process that started a server', () => {
-  it('leaves no server, whatever the end', async () => {
-    const end = async (way: string, signal?: NodeJS.Signals) => {
-      const script = runScript('serverScript.ts', way);
-      const address = (await script.said('server ')).split(' ')[1]!;
-      if (signal) process.kill(script.child.pid, signal);
-      return { way, ending: await script.ended, address };
-    };
-    const ends = await Promise.all([
-      end('natural end'),
-      end('process.exit'),
-      end('SIGINT', 'SIGINT'),
-      end('SIGTERM', 'SIGTERM'),
-      end('SIGKILL', 'SIGKILL'),
-    ]);
-    expect(ends.map(({ ending }) => ending)).toEqual([0, 3, 'SIGINT', 'SIGTERM', 'SIGKILL']);
-    const survivors = () =>
-      ends.filter(({ address }) => processesOf(address).length > 0).map(({ way }) => way);
-    await vi.waitFor(() => expect(survivors()).toEqual([]), { timeout: 8_000 });
-  });
+describe.skipIf(process.platform === 'win32')(
+  'the end of the process that started a server (by POSIX signals: not on Windows)',
+  () => {
+    it('leaves no server, whatever the end', async () => {
+      const end = async (way: string, signal?: NodeJS.Signals) => {
+        const script = runScript('serverScript.ts', way);
+        const address = (await script.said('server ')).split(' ')[1]!;
+        if (signal) process.kill(script.child.pid, signal);
+        return { way, ending: await script.ended, address };
+      };
+      const ends = await Promise.all([
+        end('natural end'),
+        end('process.exit'),
+        end('SIGINT', 'SIGINT'),
+        end('SIGTERM', 'SIGTERM'),
+        end('SIGKILL', 'SIGKILL'),
+      ]);
+      expect(ends.map(({ ending }) => ending)).toEqual([0, 3, 'SIGINT', 'SIGTERM', 'SIGKILL']);
+      const survivors = () =>
+        ends.filter(({ address }) => processesOf(address).length > 0).map(({ way }) => way);
+      await vi.waitFor(() => expect(survivors()).toEqual([]), { timeout: 8_000 });
+    });
 
-  it('by Ctrl-C, which every process of the terminal gets, leaves the server up for as long as it is needed', async () => {
-    const script = runScript('serverScript.ts', 'clean shutdown');
-    const address = (await script.said('server ')).split(' ')[1]!;
-    process.kill(-script.child.pid, 'SIGINT');
-    expect(await script.ended).toBe(0);
-    expect(script.lines).toContain('the server is still there');
-    expect(processesOf(address)).toEqual([]);
-  });
-});
+    it('by Ctrl-C, which every process of the terminal gets, leaves the server up for as long as it is needed', async () => {
+      const script = runScript('serverScript.ts', 'clean shutdown');
+      const address = (await script.said('server ')).split(' ')[1]!;
+      process.kill(-script.child.pid, 'SIGINT');
+      expect(await script.ended).toBe(0);
+      expect(script.lines).toContain('the server is still there');
+      expect(processesOf(address)).toEqual([]);
+    });
+  },
+);
 
 /** The server at an address and its keeper: both have the port in their command line. */
 function processesOf(address: string): string[] {
