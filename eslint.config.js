@@ -18,6 +18,7 @@ const CONFIG = /^src\/(config|configFile|secrets)$/;
 const MODULE_FILE = 'src/moduleFile';
 const CONTRACT = 'src/engines/contract';
 const ENGINE_LOOKUP = 'src/engines/index';
+const ENGINE_SHARED = /^src\/engines\/shared\//;
 const SANDBOX_PACKAGES = ['@temporalio/workflow', '@temporalio/common'];
 const NODE = /^node:/;
 const TEMPORAL = /^@temporalio\/(?!workflow)/;
@@ -26,7 +27,12 @@ const WORKFLOW_TYPES = { types: '@temporalio/workflow' };
 const ANY_PACKAGE = { packages: Object.keys({ ...dependencies, ...peerDependencies }) };
 
 /** An engine's drivers: types and `import()` only, so that who does not use the engine need not install them. */
-const DRIVERS = { sqlite: ['better-sqlite3'] };
+const DRIVERS = {
+  sqlite: ['better-sqlite3'],
+  postgres: ['pg'],
+  mssql: ['mssql'],
+  snowflake: ['snowflake-sdk'],
+};
 
 /** Folders say where code runs. The first row whose files match counts; a file that no row matches may import nothing. */
 const LAYERS = [
@@ -46,11 +52,13 @@ const LAYERS = [
   },
   { files: /^src\/engines\/contract$/, may: [DOMAIN] },
   { files: /^src\/engines\/index$/, may: [DOMAIN, CONTRACT, /^src\/engines\/[^/]+\/index$/] },
+  { files: ENGINE_SHARED, may: [DOMAIN, CONTRACT, ENGINE_SHARED, NODE] },
   ...Object.entries(DRIVERS).map(([engine, drivers]) => ({
     files: new RegExp(`^src/engines/${engine}/`),
     may: [
       DOMAIN,
       CONTRACT,
+      ENGINE_SHARED,
       new RegExp(`^src/engines/${engine}/`),
       NODE,
       ...drivers.map((lazy) => ({ lazy })),

@@ -1,4 +1,4 @@
-import { BadInput } from '../domain/errors.js';
+import { BadConfig, BadInput } from '../domain/errors.js';
 import { show } from '../domain/shape.js';
 import type { Warehouse } from '../engines/contract.js';
 import { engineFor } from '../engines/index.js';
@@ -14,7 +14,13 @@ export async function withWarehouse<T>(
 ): Promise<T> {
   const connection = Object.hasOwn(connections, name) ? connections[name] : undefined;
   if (!connection) throw new BadInput(unknownConnection(connections, name));
-  const engine = await engineFor(connection.url, `connections.${name}.url`);
+  const at = `connections.${name}.url`;
+  const engine = await engineFor(connection.url, at);
+  if (!engine.openWarehouse) {
+    throw new BadConfig(
+      `${at}: ${connection.url.split(':')[0]}: can keep an audit, and can't be a source or target of pipelines yet. Use a sqlite: URL`,
+    );
+  }
   const warehouse = await engine.openWarehouse(connection);
   try {
     return await work(warehouse);

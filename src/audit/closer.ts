@@ -9,7 +9,6 @@ import type { AuditStore } from '../engines/contract.js';
 import type { Recorder } from './recorder.js';
 import type { RunKey, TemporalReader } from './temporalReader.js';
 
-const LOOK_INTERVAL_MS = 400;
 /** Ids in one visibility query; with more open rows than this, looks take turns. */
 const LOOK_WIDTH = 200;
 /**
@@ -38,7 +37,7 @@ export class Closer {
   start(): void {
     this.#timer = setInterval(() => {
       this.#look ??= this.lookForEnds().finally(() => (this.#look = undefined));
-    }, LOOK_INTERVAL_MS);
+    }, this.store.pace.lookMs);
     this.#timer.unref();
   }
 

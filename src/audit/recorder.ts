@@ -7,13 +7,35 @@ import type { AuditStore, AuditTransaction } from '../engines/contract.js';
 import type { BatchRef, PipelineEvent, RunStart } from '../domain/model.js';
 import { isoTime } from '../domain/time.js';
 import type { RunHistory } from './history.js';
-import { noteTaskFailure, openRun, recordLive, settle } from './ledger.js';
+import { noteTaskFailures } from './ledger/noteTaskFailures.js';
+import { findBatchRefs, openRuns } from './ledger/openRuns.js';
+import { recordLive } from './ledger/recordLive.js';
+import { settleRuns } from './ledger/settleRuns.js';
 import { RunCache } from './runCache.js';
 
+/** What a group commit writes, in this order: each kind in one go for all who asked. */
+const WRITERS = {
+  record: async (tx: AuditTransaction, events: ReadonlyArray<readonly PipelineEvent[]>, now: string) => {
+    await recordLive(tx, events.flat(), now);
+    return events.map(() => undefined);
+  },
+  open: openRuns,
+  find: findBatchRefs,
+  note: noteTaskFailures,
+  settle: settleRuns,
+} satisfies Record<
+  string,
+  (tx: AuditTransaction, items: readonly never[], now: string) => Promise<unknown[]>
+>;
+
+type Kind = keyof typeof WRITERS;
+type Item<K extends Kind> = Parameters<(typeof WRITERS)[K]>[1][number];
+type Answer<K extends Kind> = Awaited<ReturnType<(typeof WRITERS)[K]>>[number];
+type Writer = (tx: AuditTransaction, items: readonly unknown[], now: string) => Promise<unknown[]>;
+
 interface Entry {
-  /** Live events of all entries are written first, in one go. */
-  readonly events: readonly PipelineEvent[];
-  readonly work?: (tx: AuditTransaction, now: string) => Promise<unknown>;
+  readonly kind: Kind;
+  readonly item: unknown;
   /** Whether the caller does without when the store refuses this change; what a worker saw is never given up. */
   readonly canFail: boolean;
   readonly resolve: (value: unknown) => void;
@@ -22,8 +44,6 @@ interface Entry {
 
 const CLOSED = 'The audit store is closed: the worker has shut down, and this came after it';
 
-/** How long a group commit is held open for others. */
-const GROUP_MS = 4;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 const COMPLAINT_INTERVAL_MS = 60_000;
@@ -44,44 +64,37 @@ export class Recorder {
 
   /** The run's batch; its row is durable when this returns. */
   open(start: RunStart): Promise<BatchRef> {
-    const find = (): Promise<BatchRef> =>
-      this.#batches.get(start.RunID, () => this.#write((tx, now) => openRun(tx, start, now)));
+    const find = (): Promise<BatchRef> => this.#batches.get(start.RunID, () => this.#write('open', start));
     // An activity may have asked first, in vain, because its question went to Temporal; ours goes to the store only.
     return find().catch(find);
   }
 
   /** The batch of a run that may have been opened by another worker; `start` is asked only if nobody did. */
   batchOf(runID: string, start: () => Promise<RunStart>): Promise<BatchRef> {
-    return this.#batches.get(runID, async () => {
-      const known = await this.#write(async (tx): Promise<BatchRef | undefined> => {
-        const run = await tx.findRun(runID);
-        const batch = run && (await tx.findBatch(run.LogID));
-        return batch && { LogID: batch.LogID, PipelineName: batch.PipelineName, RunID: runID };
-      });
-      if (known) return known;
-      const facts = await start();
-      return this.#write((tx, now) => openRun(tx, facts, now));
-    });
+    return this.#batches.get(
+      runID,
+      async () => (await this.#write('find', runID)) ?? (await this.#write('open', await start())),
+    );
   }
 
-  record(events: readonly PipelineEvent[]): Promise<void> {
-    return this.#enqueue({ events, canFail: false });
+  async record(events: readonly PipelineEvent[]): Promise<void> {
+    await this.#write('record', events);
   }
 
   async noteTaskFailure(runID: string, message: string): Promise<void> {
     // The next activation of the run opens it again, and so clears the message.
     this.#batches.forget(runID);
-    await this.#write((tx) => noteTaskFailure(tx, runID, message));
+    await this.#write('note', { runID, message });
   }
 
   /** Closes a run. Rejects when the store refuses it; the closer comes back to it. */
   async settle(history: RunHistory): Promise<void> {
-    await this.#enqueue({ events: [], work: (tx, now) => settle(tx, history, now), canFail: true });
+    await this.#write('settle', history, true);
   }
 
   /** Closes a run that nobody will come back to. */
   async settleForSure(history: RunHistory): Promise<void> {
-    await this.#write((tx, now) => settle(tx, history, now));
+    await this.#write('settle', history);
   }
 
   /** Writes what is queued, once more if need be, and closes the store. What it does not take now is given up, loudly. */
@@ -91,14 +104,10 @@ export class Recorder {
     await this.store.close();
   }
 
-  #write<T>(work: (tx: AuditTransaction, now: string) => Promise<T>): Promise<T> {
-    return this.#enqueue({ events: [], work, canFail: false });
-  }
-
-  #enqueue<T>(entry: Omit<Entry, 'resolve' | 'reject'>): Promise<T> {
+  #write<K extends Kind>(kind: K, item: Item<K>, canFail = false): Promise<Answer<K>> {
     if (this.#isClosing) return Promise.reject(new Error(CLOSED));
-    return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ ...entry, resolve: resolve as Entry['resolve'], reject });
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ kind, item, canFail, resolve: resolve as Entry['resolve'], reject });
       this.#flushing ??= this.#flush();
     });
   }
@@ -107,7 +116,7 @@ export class Recorder {
     while (this.#queue.length > 0) {
       // Where several write at once, waiting a little for more of them saves commits; who writes alone never waits.
       await new Promise((resolve) =>
-        this.#isShared ? setTimeout(resolve, GROUP_MS) : setImmediate(resolve),
+        this.#isShared ? setTimeout(resolve, this.store.pace.groupMs) : setImmediate(resolve),
       );
       const entries = this.#queue;
       this.#queue = [];
@@ -120,11 +129,11 @@ export class Recorder {
   async #commit(entries: readonly Entry[]): Promise<void> {
     let began = false;
     try {
-      const results = await this.store.transaction(async (tx) => {
+      const answers = await this.store.transaction((tx) => {
         began = true;
-        return apply(tx, entries);
+        return writeAll(tx, entries);
       });
-      entries.forEach((entry, index) => entry.resolve(results[index]));
+      for (const entry of entries) entry.resolve(answers.get(entry));
       this.#pauseMs = FIRST_PAUSE_MS;
     } catch (error) {
       // One change that the store refuses must not hold up the others: each gets a transaction of its own.
@@ -156,11 +165,18 @@ export class Recorder {
   }
 }
 
-async function apply(tx: AuditTransaction, entries: readonly Entry[]): Promise<unknown[]> {
+async function writeAll(tx: AuditTransaction, entries: readonly Entry[]): Promise<Map<Entry, unknown>> {
   const now = isoTime(Date.now());
-  const events = entries.flatMap((entry) => entry.events);
-  if (events.length > 0) await recordLive(tx, events, now);
-  const results: unknown[] = [];
-  for (const { work } of entries) results.push(await work?.(tx, now));
-  return results;
+  const answers = new Map<Entry, unknown>();
+  for (const [kind, writer] of Object.entries(WRITERS)) {
+    const ofKind = entries.filter((entry) => entry.kind === kind);
+    if (ofKind.length === 0) continue;
+    const found = await (writer as Writer)(
+      tx,
+      ofKind.map(({ item }) => item),
+      now,
+    );
+    ofKind.forEach((entry, index) => answers.set(entry, found[index]));
+  }
+  return answers;
 }

@@ -94,3 +94,41 @@ export const ALERT_COLUMNS = columns<Alert>()(
   'ResolvedAt',
   'Message',
 );
+
+export type ColumnKind = 'text' | 'integer' | 'boolean' | 'time';
+
+const INTEGERS: ReadonlySet<string> = new Set([
+  'LogID',
+  'AlertID',
+  'RowsProcessed',
+  'RowsRejected',
+  'RecordCountBefore',
+  'RecordCountAfter',
+  'DurationMs',
+  'RetryCount',
+  'PreviousLogID',
+  'ParentLogID',
+  'ReplayOfLogID',
+  'ResolvedByLogID',
+  'StepSequenceNum',
+  'Attempt',
+  'CertifiedEventID',
+  'GapCount',
+]);
+const TIMES: ReadonlySet<string> = new Set([
+  'StartTime',
+  'EndTime',
+  'ScheduledTime',
+  'EventTime',
+  'NextRetryTime',
+  'CertifiedAt',
+  'RaisedAt',
+  'ResolvedAt',
+]);
+
+/** A column's kind of value: a name means the same in every table that has it. */
+export function columnKind(column: string): ColumnKind {
+  if (INTEGERS.has(column)) return 'integer';
+  if (TIMES.has(column)) return 'time';
+  return column === 'AlertTriggered' ? 'boolean' : 'text';
+}

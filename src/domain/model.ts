@@ -146,7 +146,10 @@ export interface BatchRef {
   RunID: string;
 }
 
-/** Everything the audit holds about one batch. */
+/**
+ * Everything the audit holds about one batch: runs in the order of their start, alerts in the order in which they were
+ * raised, events by time, and those of one millisecond by attempt, each attempt's start before its end.
+ */
 export interface BatchRecord {
   batch: PipelineLog;
   runs: PipelineRun[];

@@ -13,11 +13,12 @@ import type {
 import type { SqlRow, SqlValue, TableName } from '../domain/table.js';
 
 export interface Engine {
-  /** The URL schemes this engine answers to, without the colon: `sqlite`. */
-  readonly schemes: readonly string[];
   openAuditStore(options: AuditOptions): Promise<AuditStore>;
   openAuditReader(options: AuditOptions): Promise<AuditReader>;
-  openWarehouse(options: WarehouseOptions): Promise<Warehouse>;
+  /** The statements that `migrate` would run on an empty database, for people who run them by hand. */
+  migrationScript(options: AuditOptions): string;
+  /** Not every engine that keeps an audit is also a source and target of pipelines. */
+  openWarehouse?(options: WarehouseOptions): Promise<Warehouse>;
 }
 
 export interface AuditOptions {
@@ -26,13 +27,18 @@ export interface AuditOptions {
   readonly schema?: string | undefined;
 }
 
-/** The audit tables, for the worker. Calls may overlap; the store puts transactions in a row. */
+/** The audit tables, for the worker. Calls may overlap. */
 export interface AuditStore {
-  /** Creates or upgrades the schema; safe when several processes do it at once. Answers the versions it applied. */
+  /** How often this store should be asked: a statement costs microseconds on one engine and a second on another. */
+  readonly pace: StorePace;
+  /**
+   * Creates or upgrades the schema; safe when several processes do it at once. Answers the versions it applied. Needs
+   * the right to create tables only when there is something to apply.
+   */
   migrate(): Promise<number[]>;
   /**
-   * Runs `work` as one durable, serializable transaction. `work` must await nothing but the transaction's own calls,
-   * and may be run again after a conflict.
+   * Runs `work` as one durable transaction: all of its changes or none. `work` must await nothing but the
+   * transaction's own calls, and is run again after a conflict with another transaction.
    */
   transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T>;
   /** Runs of workflows that the audit shows as running. */
@@ -40,46 +46,82 @@ export interface AuditStore {
   close(): Promise<void>;
 }
 
+export interface StorePace {
+  /** How long a group commit is held open for others to join. */
+  readonly groupMs: number;
+  /** The time between two looks at which runs are shown as running. */
+  readonly lookMs: number;
+}
+
 export type NewBatch = Omit<PipelineLog, 'LogID'>;
 export type NewAlert = Omit<Alert, 'AlertID'>;
 
-/** Plain statements on the audit tables. What they mean together is decided in `audit/ledger.ts`, once for all engines. */
+/**
+ * Plain statements on the audit tables, each for many rows, because a statement is what costs. What they mean together
+ * is decided in `audit/ledger/`, once for all engines. Arguments may be empty; rows come back in any order, unless
+ * said otherwise.
+ */
 export interface AuditTransaction {
-  findRun(runID: string): Promise<PipelineRun | undefined>;
-  findBatch(logID: number): Promise<PipelineLog | undefined>;
-  findBatchByOrigin(
-    namespace: string,
-    workflowID: string,
-    originalRunID: string,
-  ): Promise<PipelineLog | undefined>;
-  /** The batch that continues this one: its PreviousLogID is this LogID. */
-  findSuccessor(logID: number): Promise<PipelineLog | undefined>;
-  insertBatch(batch: NewBatch): Promise<number>;
-  updateBatch(logID: number, changes: Partial<NewBatch>): Promise<void>;
-  insertRun(run: PipelineRun): Promise<void>;
-  updateRun(runID: string, changes: Partial<PipelineRun>): Promise<void>;
+  findRuns(runIDs: readonly string[]): Promise<PipelineRun[]>;
+  findBatches(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  /** The rows stay locked until the transaction ends: who changes a batch reads it by this or by `readBatches`. */
+  lockBatches(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  /** Batches with all that belongs to them; the batches' rows stay locked. */
+  readBatches(logIDs: readonly number[]): Promise<BatchRecord[]>;
+  /** The batches that continue these: their PreviousLogID is one of the LogIDs. */
+  findSuccessors(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  findAlerts(logIDs: readonly number[]): Promise<Alert[]>;
   /** The events with these ids that exist. */
   findEvents(eventIDs: readonly string[]): Promise<PipelineEvent[]>;
-  /** Inserts, or replaces the rows that have these ids. */
+
+  /**
+   * Gives each batch a LogID, or finds the one that its origin (Namespace and OriginalRunID) has already. Answers the
+   * rows as they are in the table, in the order of the argument, which names no origin twice.
+   */
+  openBatches(batches: readonly NewBatch[]): Promise<PipelineLog[]>;
+  /** Inserts the runs that are not there. */
+  insertRuns(runs: readonly PipelineRun[]): Promise<void>;
+  /** Inserts the events that are not there. The argument names no event twice. */
+  addEvents(events: readonly PipelineEvent[]): Promise<EventsFound>;
+  insertAlerts(alerts: readonly NewAlert[]): Promise<void>;
+
+  /** Inserts events, or replaces those that have these ids. */
   putEvents(events: readonly PipelineEvent[]): Promise<void>;
   /** Says of events that history confirms them: `Witness` becomes `both`. */
   confirmEvents(eventIDs: readonly string[]): Promise<void>;
-  insertAlert(alert: NewAlert): Promise<void>;
-  resolveAlert(alertID: number, at: string): Promise<void>;
-  findAlerts(logID: number): Promise<Alert[]>;
-  /** A batch with its runs, events and alerts. */
-  readBatch(logID: number): Promise<BatchRecord | undefined>;
+  /** Replaces the rows of these runs. */
+  updateRuns(runs: readonly PipelineRun[]): Promise<void>;
+  /** Replaces the rows of these batches, which this transaction has locked. */
+  updateBatches(batches: readonly PipelineLog[]): Promise<void>;
+  resolveAlerts(alertIDs: readonly number[], at: string): Promise<void>;
+}
+
+export interface EventsFound {
+  /** The rows that were there already, and were left alone. */
+  readonly existing: PipelineEvent[];
+  /** Those of the events' runs that are closed. */
+  readonly closedRuns: string[];
 }
 
 export interface BatchFilter {
-  readonly limit?: number | undefined;
   readonly pipeline?: string | undefined;
   readonly status?: BatchStatus | undefined;
+  /** Only batches that failed and are neither repaired nor dismissed. */
+  readonly open?: boolean | undefined;
+  /** Batches that started at this time or later. */
+  readonly since?: string | undefined;
+  /** Batches that started before this time. */
+  readonly until?: string | undefined;
+  /** Part of the pipeline's name, the workflow id or a message; upper and lower case are the same. */
+  readonly text?: string | undefined;
+  /** Goes on after this row of an earlier page. */
+  readonly after?: Pick<PipelineLog, 'StartTime' | 'LogID'> | undefined;
+  readonly limit?: number | undefined;
 }
 
-/** The audit tables, for people: read-only by connection. */
+/** The audit tables, for people: it can not write. */
 export interface AuditReader {
-  /** Newest first. */
+  /** Newest first; batches that started at the same time by LogID, highest first. */
   batches(filter: BatchFilter): Promise<PipelineLog[]>;
   batch(logID: number): Promise<BatchRecord | undefined>;
   /** Runs the user's own SELECT. */

@@ -157,7 +157,7 @@ describe('migrate', () => {
     const env = { BATCHTRAIL_AUDIT_URL: 'sqlite:./fresh' };
     expect(await runCli(['migrate'], { cwd: folder, env })).toMatchObject({
       code: 0,
-      stdout: 'Applied version 1\n',
+      stdout: 'Applied version 1, 2\n',
     });
     expect(await runCli(['migrate'], { cwd: folder, env })).toMatchObject({
       code: 0,
@@ -232,10 +232,8 @@ async function fillAudit(url: string): Promise<void> {
   const store = await (await engineFor(url, 'test')).openAuditStore({ url });
   await store.migrate();
   await store.transaction(async (tx) => {
-    await tx.insertBatch(
+    const [, failed] = await tx.openBatches([
       batch({ StartTime: '2026-01-01T00:00:00.000Z', DurationMs: 250, RowsProcessed: 830 }),
-    );
-    const LogID = await tx.insertBatch(
       batch({
         StartTime: '2026-01-02T03:04:05.000Z',
         EndTime: '2026-01-02T03:04:11.200Z',
@@ -243,6 +241,7 @@ async function fillAudit(url: string): Promise<void> {
         Status: 'Error',
         WorkflowID: 'orders-2',
         RunID: 'run-2',
+        OriginalRunID: 'run-2',
         OriginalRunID: 'run-2',
         ScheduleID: 'nightly',
         ScheduledTime: '2026-01-02T03:04:00.000Z',
@@ -252,7 +251,8 @@ async function fillAudit(url: string): Promise<void> {
         AlertTriggered: true,
         ErrorMessage: `transform: ${EVIL}`,
       }),
-    );
+    ]);
+    const { LogID } = failed!;
     const event = (number: number, changes: Partial<PipelineEvent>): PipelineEvent => ({
       ...NO_COUNTS,
       EventID: `event-${number}`,
@@ -312,15 +312,17 @@ async function fillAudit(url: string): Promise<void> {
         ErrorMessage: 'locked again',
       }),
     ]);
-    await tx.insertAlert({
-      LogID,
-      EventID: 'event-7',
-      Rule: 'step-failed',
-      Severity: 'error',
-      RaisedAt: at('07.200'),
-      ResolvedAt: null,
-      Message: 'transform failed',
-    });
+    await tx.insertAlerts([
+      {
+        LogID,
+        EventID: 'event-7',
+        Rule: 'step-failed',
+        Severity: 'error',
+        RaisedAt: at('07.200'),
+        ResolvedAt: null,
+        Message: 'transform failed',
+      },
+    ]);
   });
   await store.close();
 }

@@ -29,7 +29,7 @@ const ROWS: readonly Row[] = [
     file: 'src/domain/thing.ts',
     allowed: [`import './model.js'`],
     forbidden: [
-      `import '../audit/ledger.js'`,
+      `import '../audit/recorder.js'`,
       `import type { A } from '../interceptors/protocol.js'`,
       `import 'node:fs'`,
       `import '@temporalio/common'`,
@@ -98,7 +98,7 @@ const ROWS: readonly Row[] = [
   {
     file: 'src/audit/thing.ts',
     allowed: [
-      `import './ledger.js'`,
+      `import './recorder.js'`,
       `import '../engines/contract.js'`,
       `import '../interceptors/protocol.js'`,
       `import 'node:crypto'`,
@@ -129,7 +129,7 @@ const ROWS: readonly Row[] = [
   {
     file: 'src/engines/contract.ts',
     allowed: [`import '../domain/model.js'`],
-    forbidden: [`import './index.js'`, `import './sqlite/index.js'`, `import '../audit/ledger.js'`],
+    forbidden: [`import './index.js'`, `import './sqlite/index.js'`, `import '../audit/recorder.js'`],
   },
   {
     file: 'src/engines/index.ts',
@@ -149,7 +149,7 @@ const ROWS: readonly Row[] = [
       `import 'better-sqlite3'`,
       `import '../postgres/connect.js'`,
       `import '../index.js'`,
-      `import '../../audit/ledger.js'`,
+      `import '../../audit/recorder.js'`,
       `import '@temporalio/common'`,
       `import 'mssql'`,
     ],

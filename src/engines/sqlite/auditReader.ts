@@ -13,6 +13,34 @@ export async function openAuditReader({ url, schema = 'Audit' }: AuditOptions): 
   return new SqliteAuditReader(await openForReading(schemaFile(folder, schema)), folder);
 }
 
+/** Only what was asked for stands in the statement, so that the planner can choose an index. */
+const CONDITIONS: { [Name in keyof Omit<BatchFilter, 'limit'>]-?: string } = {
+  pipeline: 'PipelineName = @pipeline',
+  status: 'Status = @status',
+  open: "Resolution = 'open'",
+  since: 'StartTime >= @since',
+  until: 'StartTime < @until',
+  text: `(PipelineName || char(10) || COALESCE(WorkflowID, '') || char(10) || COALESCE(ErrorMessage, '') || char(10)
+    || COALESCE(CustomMessage, '')) LIKE @text ESCAPE '\\'`,
+  after: '(StartTime, LogID) < (@afterTime, @afterID)',
+};
+
+function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
+  const given = {
+    ...filter,
+    ...(open ? { open } : {}),
+    ...(text === undefined ? {} : { text: `%${text.replace(/[\\%_]/g, '\\$&')}%` }),
+    ...(after ? { after } : {}),
+  };
+  const asked = Object.entries(given).filter(([, value]) => value !== undefined);
+  const parts = asked.map(([name]) => CONDITIONS[name as keyof typeof CONDITIONS]);
+  const values = Object.fromEntries(asked.filter(([, value]) => typeof value === 'string'));
+  return {
+    where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '',
+    values: after ? { ...values, afterTime: after.StartTime, afterID: after.LogID } : values,
+  };
+}
+
 class SqliteAuditReader implements AuditReader {
   readonly #attached = new Set<string>();
 
@@ -21,15 +49,12 @@ class SqliteAuditReader implements AuditReader {
     readonly folder: string,
   ) {}
 
-  async batches({ limit = -1, pipeline, status }: BatchFilter): Promise<PipelineLog[]> {
+  async batches(filter: BatchFilter): Promise<PipelineLog[]> {
+    const { where, values } = conditions(filter);
     const rows = await patiently(() =>
       this.db
-        .prepare(
-          `SELECT * FROM main.PipelineLog
-           WHERE (@pipeline IS NULL OR PipelineName = @pipeline) AND (@status IS NULL OR Status = @status)
-           ORDER BY StartTime DESC, LogID DESC LIMIT @limit`,
-        )
-        .all({ pipeline: pipeline ?? null, status: status ?? null, limit }),
+        .prepare(`SELECT * FROM main.PipelineLog ${where} ORDER BY StartTime DESC, LogID DESC LIMIT @limit`)
+        .all({ ...values, limit: filter.limit ?? -1 }),
     );
     return rows.map((row) => fromStored<PipelineLog>(row));
   }

@@ -8,79 +8,106 @@ import {
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
 import type { AuditTransaction, NewAlert, NewBatch } from '../contract.js';
 import { batchReader } from './readBatch.js';
-import { fromStored, toStored, valuesOf } from './rows.js';
+import { fromStored, valuesOf } from './rows.js';
 
 const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Array<keyof NewBatch>;
 const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Array<keyof NewAlert>;
 
-/** The contract's statements, prepared once for a connection. */
+/**
+ * The contract's statements, prepared once for a connection. They run in this process, so one row at a time is as fast as
+ * many, and the transaction's write lock on the file is every lock there is.
+ */
 export function auditTransaction(db: Database.Database): AuditTransaction {
   const findRun = db.prepare('SELECT * FROM PipelineRun WHERE RunID = ?');
   const findBatch = db.prepare('SELECT * FROM PipelineLog WHERE LogID = ?');
-  const findBatchByOrigin = db.prepare(
-    'SELECT * FROM PipelineLog WHERE Namespace = ? AND WorkflowID = ? AND OriginalRunID = ?',
-  );
-  const findSuccessor = db.prepare(
-    'SELECT * FROM PipelineLog WHERE PreviousLogID = ? ORDER BY LogID LIMIT 1',
-  );
-  const insertBatch = db.prepare(insert('PipelineLog', NEW_BATCH_COLUMNS));
-  const insertRun = db.prepare(insert('PipelineRun', PIPELINE_RUN_COLUMNS));
+  const findOrigin = db.prepare('SELECT * FROM PipelineLog WHERE OriginalRunID = ? AND Namespace = ?');
+  const findSuccessors = db.prepare('SELECT * FROM PipelineLog WHERE PreviousLogID = ?');
   const findEvent = db.prepare('SELECT * FROM PipelineEvent WHERE EventID = ?');
-  const putEvent = db.prepare(replaceEvent());
-  const confirmEvent = db.prepare("UPDATE PipelineEvent SET Witness = 'both' WHERE EventID = ?");
-  const insertAlert = db.prepare(insert('Alert', NEW_ALERT_COLUMNS));
-  const resolveAlert = db.prepare('UPDATE Alert SET ResolvedAt = ? WHERE AlertID = ?');
-  const findAlerts = db.prepare('SELECT * FROM Alert WHERE LogID = ? ORDER BY AlertID');
+  const findAlerts = db.prepare('SELECT * FROM Alert WHERE LogID = ?');
+  const isClosed = db.prepare("SELECT 1 FROM PipelineRun WHERE RunID = ? AND Status <> 'Running'").pluck();
   const readBatch = batchReader(db);
-  const update = updater(db);
 
-  const one = <Row>(stored: unknown): Row | undefined =>
-    stored === undefined ? undefined : fromStored<Row>(stored);
+  const insertBatch = db.prepare(insert('PipelineLog', NEW_BATCH_COLUMNS));
+  const insertRun = db.prepare(`${insert('PipelineRun', PIPELINE_RUN_COLUMNS)} ON CONFLICT DO NOTHING`);
+  const insertEvent = db.prepare(insert('PipelineEvent', PIPELINE_EVENT_COLUMNS) + ' ON CONFLICT DO NOTHING');
+  const putEvent = db.prepare(replaceEvent());
+  const insertAlert = db.prepare(insert('Alert', NEW_ALERT_COLUMNS));
+
+  const confirmEvent = db.prepare("UPDATE PipelineEvent SET Witness = 'both' WHERE EventID = ?");
+  const updateRun = db.prepare(update('PipelineRun', PIPELINE_RUN_COLUMNS));
+  const updateBatch = db.prepare(update('PipelineLog', PIPELINE_LOG_COLUMNS));
+  const resolveAlert = db.prepare('UPDATE Alert SET ResolvedAt = ? WHERE AlertID = ?');
+
+  const findBatches = async (logIDs: readonly number[]): Promise<PipelineLog[]> => each(findBatch, logIDs);
 
   return {
-    findRun: async (runID) => one<PipelineRun>(findRun.get(runID)),
-    findBatch: async (logID) => one<PipelineLog>(findBatch.get(logID)),
-    findBatchByOrigin: async (...origin) => one<PipelineLog>(findBatchByOrigin.get(...origin)),
-    findSuccessor: async (logID) => one<PipelineLog>(findSuccessor.get(logID)),
-    insertBatch: async (batch) => Number(insertBatch.run(valuesOf(batch, NEW_BATCH_COLUMNS)).lastInsertRowid),
-    updateBatch: async (logID, changes) => update('PipelineLog', 'LogID', logID, changes),
-    insertRun: async (run) => void insertRun.run(valuesOf(run, PIPELINE_RUN_COLUMNS)),
-    updateRun: async (runID, changes) => update('PipelineRun', 'RunID', runID, changes),
-    findEvents: async (eventIDs) => {
-      const found = eventIDs.map((eventID) => one<PipelineEvent>(findEvent.get(eventID)));
-      return found.filter((event) => event !== undefined);
+    findRuns: async (runIDs) => each<PipelineRun>(findRun, runIDs),
+    findBatches,
+    lockBatches: findBatches,
+    readBatches: async (logIDs) => logIDs.map(readBatch).filter((record) => record !== undefined),
+    findSuccessors: async (logIDs) => each<PipelineLog>(findSuccessors, logIDs),
+    findAlerts: async (logIDs) => each<Alert>(findAlerts, logIDs),
+    findEvents: async (eventIDs) => each<PipelineEvent>(findEvent, eventIDs),
+
+    openBatches: async (batches) =>
+      batches.map((batch) => {
+        const known = findOrigin.get(batch.OriginalRunID, batch.Namespace);
+        if (known) return fromStored<PipelineLog>(known);
+        const { lastInsertRowid } = insertBatch.run(valuesOf(batch, NEW_BATCH_COLUMNS));
+        return { LogID: Number(lastInsertRowid), ...batch };
+      }),
+    insertRuns: async (runs) => {
+      for (const run of runs) insertRun.run(valuesOf(run, PIPELINE_RUN_COLUMNS));
     },
+    addEvents: async (events) => {
+      const there = events.filter(
+        (event) => insertEvent.run(valuesOf(event, PIPELINE_EVENT_COLUMNS)).changes === 0,
+      );
+      const runIDs = new Set(events.map(({ RunID }) => RunID));
+      return {
+        existing: each<PipelineEvent>(
+          findEvent,
+          there.map(({ EventID }) => EventID),
+        ),
+        closedRuns: [...runIDs].filter((runID) => isClosed.get(runID) !== undefined),
+      };
+    },
+    insertAlerts: async (alerts) => {
+      for (const alert of alerts) insertAlert.run(valuesOf(alert, NEW_ALERT_COLUMNS));
+    },
+
     putEvents: async (events) => {
       for (const event of events) putEvent.run(valuesOf(event, PIPELINE_EVENT_COLUMNS));
     },
     confirmEvents: async (eventIDs) => {
       for (const eventID of eventIDs) confirmEvent.run(eventID);
     },
-    insertAlert: async (alert) => void insertAlert.run(valuesOf(alert, NEW_ALERT_COLUMNS)),
-    resolveAlert: async (alertID, at) => void resolveAlert.run(at, alertID),
-    findAlerts: async (logID) => findAlerts.all(logID).map((row) => fromStored<Alert>(row)),
-    readBatch: async (logID) => readBatch(logID),
+    updateRuns: async (runs) => {
+      for (const run of runs) updateRun.run([...valuesOf(run, PIPELINE_RUN_COLUMNS), run.RunID]);
+    },
+    updateBatches: async (batches) => {
+      for (const batch of batches) updateBatch.run([...valuesOf(batch, PIPELINE_LOG_COLUMNS), batch.LogID]);
+    },
+    resolveAlerts: async (alertIDs, at) => {
+      for (const alertID of alertIDs) resolveAlert.run(at, alertID);
+    },
   };
+}
+
+function each<Row>(statement: Database.Statement, keys: ReadonlyArray<string | number>): Row[] {
+  return keys.flatMap((key) => statement.all(key).map((row) => fromStored<Row>(row)));
 }
 
 function insert(table: string, columns: readonly string[]): string {
   return `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
 }
 
+/** The first column is the key. */
+function update(table: string, columns: readonly string[]): string {
+  return `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${columns[0]} = ?`;
+}
+
 function replaceEvent(): string {
   const changes = PIPELINE_EVENT_COLUMNS.slice(1).map((name) => `${name} = excluded.${name}`);
   return `${insert('PipelineEvent', PIPELINE_EVENT_COLUMNS)} ON CONFLICT (EventID) DO UPDATE SET ${changes.join(', ')}`;
-}
-
-/** Updates some columns of a row; the same columns change again and again, so their statements are kept. */
-function updater(db: Database.Database) {
-  const statements = new Map<string, Database.Statement>();
-  return (table: string, key: string, id: string | number, changes: object): void => {
-    const columns = Object.keys(changes);
-    if (columns.length === 0) return;
-    const sql = `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${key} = ?`;
-    let statement = statements.get(sql);
-    if (!statement) statements.set(sql, (statement = db.prepare(sql)));
-    statement.run([...Object.values(changes).map(toStored), id]);
-  };
 }

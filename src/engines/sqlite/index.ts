@@ -1,6 +1,7 @@
 import type { Engine } from '../contract.js';
 import { openAuditReader } from './auditReader.js';
 import { openAuditStore } from './auditStore.js';
+import { migrationScript } from './migrate.js';
 import { openWarehouse } from './warehouse.js';
 
-export const engine: Engine = { schemes: ['sqlite'], openAuditStore, openAuditReader, openWarehouse };
+export const engine: Engine = { openAuditStore, openAuditReader, migrationScript, openWarehouse };

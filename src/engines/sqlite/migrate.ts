@@ -1,49 +1,55 @@
 /** Applies the numbered SQL files of `migrations/`, each once, in order. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type Database from 'better-sqlite3';
-import { BadConfig } from '../../domain/errors.js';
+import type { AppliedMigration, Migration } from '../shared/migrations.js';
+import { missingMigrations, readMigrations } from '../shared/migrations.js';
 import { patiently } from './connect.js';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 
-interface Migration {
-  readonly version: number;
-  readonly name: string;
-  readonly sql: string;
-}
+const CREATE_SCHEMA_VERSION = `CREATE TABLE IF NOT EXISTS SchemaVersion (
+  Version INTEGER PRIMARY KEY,
+  Name TEXT NOT NULL,
+  Checksum TEXT NOT NULL,
+  AppliedAt TEXT NOT NULL
+)`;
 
-function migrations(): Migration[] {
-  return readdirSync(FOLDER)
-    .filter((file) => /^\d{4}_.*\.sql$/.test(file))
-    .sort()
-    .map((file) => ({
-      version: Number(file.slice(0, 4)),
-      name: file,
-      sql: readFileSync(fileURLToPath(new URL(file, FOLDER)), 'utf8'),
-    }));
-}
-
-/** Answers the versions that this call applied; the write lock lets one process at a time look and apply. */
+/** Answers the versions that this call applied. */
 export async function migrate(db: Database.Database): Promise<number[]> {
-  const known = migrations();
-  const newest = known.at(-1)?.version ?? 0;
+  const known = readMigrations(FOLDER, 'main');
+  const missing = (): Migration[] => missingMigrations(known, applied(db), db.name);
+  if ((await patiently(missing)).length === 0) return [];
+  // The write lock lets one process at a time look again and apply.
   const apply = db.transaction((): number[] => {
-    db.exec(
-      'CREATE TABLE IF NOT EXISTS SchemaVersion (Version INTEGER PRIMARY KEY, Name TEXT NOT NULL, AppliedAt TEXT NOT NULL)',
-    );
-    const current = Number(db.prepare('SELECT COALESCE(MAX(Version), 0) FROM SchemaVersion').pluck().get());
-    if (current > newest) {
-      throw new BadConfig(
-        `The audit schema in ${db.name} has version ${current}, this batchtrail knows up to ${newest}. Upgrade the batchtrail package`,
-      );
-    }
-    const missing = known.filter(({ version }) => version > current);
-    for (const { version, name, sql } of missing) {
-      db.prepare('INSERT INTO SchemaVersion VALUES (?, ?, ?)').run(version, name, new Date().toISOString());
+    db.exec(CREATE_SCHEMA_VERSION);
+    return missing().map(({ version, name, checksum, sql }) => {
       db.exec(sql);
-    }
-    return missing.map(({ version }) => version);
+      db.prepare('INSERT INTO SchemaVersion VALUES (?, ?, ?, ?)').run(
+        version,
+        name,
+        checksum,
+        new Date().toISOString(),
+      );
+      return version;
+    });
   });
   return patiently(() => apply.immediate());
+}
+
+function applied(db: Database.Database): AppliedMigration[] {
+  const exists = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'SchemaVersion'").get() !== undefined;
+  if (!exists) return [];
+  return db
+    .prepare<[], AppliedMigration>(
+      'SELECT Version AS version, Checksum AS checksum FROM SchemaVersion ORDER BY Version',
+    )
+    .all();
+}
+
+/** What `migrate` does to a new file, as one script. */
+export function migrationScript(): string {
+  const steps = readMigrations(FOLDER, 'main').map(
+    ({ version, name, checksum, sql }) =>
+      `-- ${name}\n${sql.trim()}\nINSERT INTO SchemaVersion VALUES (${version}, '${name}', '${checksum}', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));`,
+  );
+  return ['BEGIN IMMEDIATE;', `${CREATE_SCHEMA_VERSION};`, ...steps, 'COMMIT;', ''].join('\n\n');
 }

@@ -45,13 +45,15 @@ CREATE TABLE PipelineLog (
   ReplayOfLogID INTEGER REFERENCES PipelineLog (LogID),
   Resolution TEXT CHECK (Resolution IN ('open', 'replayed', 'dismissed', 'superseded')),
   ResolvedByLogID INTEGER REFERENCES PipelineLog (LogID),
-  UNIQUE (Namespace, WorkflowID, OriginalRunID)
+  -- With the namespace it says which batch a run belongs to; a reset keeps it.
+  UNIQUE (OriginalRunID, Namespace)
 );
 
 CREATE INDEX PipelineLog_StartTime ON PipelineLog (StartTime);
 CREATE INDEX PipelineLog_Pipeline ON PipelineLog (PipelineName, StartTime);
 CREATE INDEX PipelineLog_Previous ON PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
 CREATE INDEX PipelineLog_Status ON PipelineLog (Status, StartTime);
+CREATE INDEX PipelineLog_Open ON PipelineLog (StartTime) WHERE Resolution = 'open';
 
 CREATE TABLE PipelineRun (
   RunID TEXT NOT NULL PRIMARY KEY,
@@ -113,30 +115,3 @@ CREATE TABLE Alert (
 
 CREATE INDEX Alert_LogID ON Alert (LogID);
 CREATE INDEX Alert_Open ON Alert (RaisedAt) WHERE ResolvedAt IS NULL;
-
--- For people who come from dbt.
-CREATE VIEW dbt_audit_summary AS
-SELECT
-  LogID AS invocation_id,
-  PipelineName AS model_name,
-  StartTime AS run_started_at,
-  EndTime AS run_ended_at,
-  DurationMs / 1000.0 AS execution_time_seconds,
-  RowsProcessed AS rows_processed,
-  CASE Status WHEN 'Running' THEN 'started' WHEN 'Success' THEN 'completed' WHEN 'Continued' THEN 'completed' ELSE 'failed' END AS status,
-  RunByUser AS run_by_user,
-  CustomMessage AS custom_message
-FROM PipelineLog;
-
-CREATE VIEW dbt_audit_detail AS
-SELECT
-  E.EventID AS detail_log_id,
-  E.LogID AS invocation_id,
-  L.PipelineName AS model_name,
-  E.StepName AS step_name,
-  E.StepSequenceNum AS step_sequence_num,
-  E.EventTime AS event_timestamp,
-  E.EventType AS status,
-  COALESCE(E.ErrorMessage, E.Message) AS message
-FROM PipelineEvent E
-JOIN PipelineLog L ON L.LogID = E.LogID;

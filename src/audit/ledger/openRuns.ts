@@ -1,0 +1,152 @@
+/** What happens to the audit tables when runs begin, or go on. */
+import type { AuditTransaction, NewBatch } from '../../engines/contract.js';
+import type { BatchRef, PipelineLog, PipelineRun, RunStart } from '../../domain/model.js';
+import { NO_COUNTS } from '../../domain/model.js';
+import { batchesByID, existing, runsByID } from './find.js';
+
+/**
+ * Gives each run its batch: a new one, or for a reset the one it continues. Harmless when repeated. Answers in the
+ * order of the argument.
+ */
+export async function openRuns(
+  tx: AuditTransaction,
+  starts: readonly RunStart[],
+  now: string,
+): Promise<BatchRef[]> {
+  const linked = starts.flatMap(({ RunID, previousRunID, parentRunID }) => [
+    RunID,
+    previousRunID,
+    parentRunID,
+  ]);
+  const known = await runsByID(tx, linked);
+  const unknown = [...new Map(starts.map((start) => [start.RunID, start])).values()].filter(
+    ({ RunID }) => !known.has(RunID),
+  );
+  const batches = new Map([
+    ...(await goOn(
+      tx,
+      starts.filter(({ RunID }) => known.has(RunID)),
+      known,
+    )),
+    ...(await begin(tx, unknown, known, now)),
+  ]);
+  return starts.map(({ RunID }) => {
+    const { LogID, PipelineName } = batches.get(RunID)!;
+    return { LogID, PipelineName, RunID };
+  });
+}
+
+/** A run that goes on has got past the workflow task failure that its row may still show. */
+async function goOn(
+  tx: AuditTransaction,
+  starts: readonly RunStart[],
+  known: ReadonlyMap<string, PipelineRun>,
+): Promise<Map<string, PipelineLog>> {
+  const batches = await batchesByID(
+    tx,
+    starts.map(({ RunID }) => known.get(RunID)!.LogID),
+  );
+  const moving = new Set(starts.map(({ RunID }) => RunID));
+  const isStale = ({ Status, ErrorMessage, RunID }: PipelineLog): boolean =>
+    Status === 'Running' && ErrorMessage !== null && RunID !== null && moving.has(RunID);
+  const stale = [...batches.values()].filter(isStale).map(({ LogID }) => LogID);
+  const locked = await tx.lockBatches(stale);
+  await tx.updateBatches(locked.filter(isStale).map((batch) => ({ ...batch, ErrorMessage: null })));
+  return new Map(starts.map(({ RunID }) => [RunID, existing(batches, known.get(RunID)!.LogID)]));
+}
+
+async function begin(
+  tx: AuditTransaction,
+  starts: readonly RunStart[],
+  known: ReadonlyMap<string, PipelineRun>,
+  now: string,
+): Promise<Map<string, PipelineLog>> {
+  // Two runs of one batch may begin in the same moment: a base run and its reset.
+  const byOrigin = new Map(starts.map((start) => [originOf(start), start]));
+  const opened = await tx.openBatches([...byOrigin.values()].map((start) => newBatch(start, known)));
+  const batches = new Map([...byOrigin.keys()].map((origin, index) => [origin, opened[index]!]));
+  await tx.insertRuns(starts.map((start) => newRun(start, batches.get(originOf(start))!.LogID, now)));
+  // A batch that was there already continues in this run.
+  const resets = starts.filter(
+    (start) => isReset(start) && batches.get(originOf(start))!.RunID !== start.RunID,
+  );
+  const runOf = new Map(resets.map((start) => [batches.get(originOf(start))!.LogID, start.RunID]));
+  const continued = await tx.lockBatches([...runOf.keys()]);
+  await tx.updateBatches(
+    continued.map((batch) => ({
+      ...batch,
+      RunID: runOf.get(batch.LogID)!,
+      Status: 'Running',
+      EndTime: null,
+      DurationMs: null,
+      ErrorMessage: null,
+    })),
+  );
+  return new Map(starts.map((start) => [start.RunID, batches.get(originOf(start))!]));
+}
+
+function originOf({ Namespace, OriginalRunID }: RunStart): string {
+  return JSON.stringify([Namespace, OriginalRunID]);
+}
+
+function isReset({ RunID, OriginalRunID }: RunStart): boolean {
+  return RunID !== OriginalRunID;
+}
+
+function newRun(start: RunStart, LogID: number, now: string): PipelineRun {
+  return {
+    RunID: start.RunID,
+    LogID,
+    Reason: isReset(start) ? 'reset' : 'start',
+    // A reset run repeats the first run's start event; it began when it was opened.
+    StartTime: isReset(start) ? now : start.StartTime,
+    EndTime: null,
+    Status: 'Running',
+    ErrorMessage: null,
+    CertifiedAt: null,
+    CertifiedEventID: null,
+    HistoryHash: null,
+    GapCount: null,
+  };
+}
+
+function newBatch(start: RunStart, known: ReadonlyMap<string, PipelineRun>): NewBatch {
+  const { previousRunID, parentRunID, ...facts } = start;
+  const logIDOf = (runID: string | null): number | null =>
+    runID === null ? null : (known.get(runID)?.LogID ?? null);
+  return {
+    ...NO_COUNTS,
+    ...facts,
+    EndTime: null,
+    Status: 'Running',
+    ErrorMessage: null,
+    DurationMs: null,
+    RetryCount: 0,
+    RetryStatus: null,
+    AlertTriggered: false,
+    CustomMessage: null,
+    PreviousLogID: logIDOf(previousRunID),
+    ParentLogID: logIDOf(parentRunID),
+    ReplayOfLogID: null,
+    Resolution: null,
+    ResolvedByLogID: null,
+  };
+}
+
+/** The batches of runs that some worker opened; undefined for the others. In the order of the argument. */
+export async function findBatchRefs(
+  tx: AuditTransaction,
+  runIDs: readonly string[],
+): Promise<Array<BatchRef | undefined>> {
+  const runs = await runsByID(tx, runIDs);
+  const batches = await batchesByID(
+    tx,
+    [...runs.values()].map(({ LogID }) => LogID),
+  );
+  return runIDs.map((RunID) => {
+    const run = runs.get(RunID);
+    if (!run) return undefined;
+    const { LogID, PipelineName } = existing(batches, run.LogID);
+    return { LogID, PipelineName, RunID };
+  });
+}
