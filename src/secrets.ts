@@ -3,7 +3,7 @@ import type { BatchtrailOptions } from './config.js';
 
 /** `scheme://user:password@host`, also where a sign that should have been encoded makes the password hard to see. */
 const PASSWORD_OF_USER = [/^[^:]+:\/\/[^:/?#]*:([^/?#]*)@/, /^[^:]+:\/\/[^:/?#]*:(.+)@/];
-const PASSWORD_PARAMETER = /[?&;](?:password|pwd)=([^&;#]+)/i;
+const SECRET_PARAMETER = /[?&;][a-z0-9_-]*(?:password|passwd|passphrase|pass|pwd|token|secret)=([^&;#]+)/gi;
 
 /** Every password, as it is written in its URL and decoded. */
 export function secretsOf(config: BatchtrailOptions): string[] {
@@ -15,9 +15,8 @@ function passwordsIn(url: string): string[] {
   const ofUser = PASSWORD_OF_USER.map((pattern) => pattern.exec(url)?.[1]).find(
     (found) => found !== undefined,
   );
-  const written = [ofUser, PASSWORD_PARAMETER.exec(url)?.[1]].filter(
-    (found) => found !== undefined && found !== '',
-  );
+  const ofParameters = [...url.matchAll(SECRET_PARAMETER)].map(([, value]) => value);
+  const written = [ofUser, ...ofParameters].filter((found) => found !== undefined && found !== '');
   return written.flatMap((found) => [found!, decoded(found!)]);
 }
 

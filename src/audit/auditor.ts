@@ -95,6 +95,6 @@ export class Auditor {
     const recorder = this.#recorder;
     this.#recorder = undefined;
     this.#opening = undefined;
-    await recorder?.close();
+    await recorder?.shutdown();
   }
 }

@@ -1,15 +1,20 @@
 /**
- * Closes the rows of runs that ended. Two ways lead here: the isolate's hint that a run is about to close, and a
- * regular look at which of the open rows' runs have ended, for the ends that no worker sees (terminated,
- * timed out, a worker that died). Either way the history is read and has the last word.
+ * Closes the rows of runs that ended, and certifies them by their history, which has the last word. Two ways lead here:
+ * the isolate's hint that a run is about to close, and a regular look at what is not certified yet, for the ends that no
+ * worker sees (terminated, timed out, a worker that died).
+ *
+ * Reading a history costs as much as a step. A worker that is busy shows at once what the look itself tells of runs that
+ * ended well, and reads their histories when it has time, or when they have waited long enough.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { isGrpcServiceError } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
-import type { AuditStore } from '../engines/contract.js';
+import type { AuditStore, UncertifiedRun } from '../engines/contract.js';
+import type { GoodEnd } from './ledger/closeRuns.js';
 import type { Recorder } from './recorder.js';
-import type { RunKey, TemporalReader } from './temporalReader.js';
+import type { EndedRun, RunKey, TemporalReader } from './temporalReader.js';
 
-/** Ids in one visibility query; with more open rows than this, looks take turns. */
+/** Ids in one visibility query; with more running rows than this, looks take turns. */
 const LOOK_WIDTH = 200;
 /**
  * When to read the history after the hint. The close event follows it within tens of milliseconds, more under load; each
@@ -18,14 +23,22 @@ const LOOK_WIDTH = 200;
 const READ_AFTER_MS = [150, 250, 400];
 const MOST_AT_ONCE = 8;
 const DRAIN_MS = 5_000;
+/** From so many changes a second on, a worker is called busy. */
+const BUSY_FROM = 100;
+const LONGEST_WAIT_MS = 30_000;
 
 export class Closer {
   readonly #inProgress = new Map<string, Promise<void>>();
+  /** Runs that Temporal no longer knows. */
+  readonly #gone = new Set<string>();
   #waiting: Array<() => void> = [];
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
   #look: Promise<void> | undefined;
   #position = 0;
+  #changes = 0;
+  #isBusy = false;
+  #isStopping = false;
 
   constructor(
     readonly temporal: TemporalReader,
@@ -36,19 +49,27 @@ export class Closer {
 
   start(): void {
     this.#timer = setInterval(() => {
+      this.#measureLoad();
       this.#look ??= this.lookForEnds().finally(() => (this.#look = undefined));
     }, this.store.pace.lookMs);
     this.#timer.unref();
   }
 
-  /** A worker says that this run is about to close. */
-  expectClose(run: RunKey): void {
-    void this.#close(run, READ_AFTER_MS);
+  #measureLoad(): void {
+    const changes = this.recorder.changes;
+    this.#isBusy = (changes - this.#changes) * 1_000 > BUSY_FROM * this.store.pace.lookMs;
+    this.#changes = changes;
   }
 
-  /** Closes what has ended by now, and stops. */
+  /** A worker says that this run is about to close. */
+  expectClose(run: RunKey): void {
+    if (!this.#isBusy) void this.#certify(run, READ_AFTER_MS);
+  }
+
+  /** Closes and certifies what has ended by now, and stops. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#isStopping = true;
     const done = async (): Promise<void> => {
       await this.#look;
       await Promise.all(this.#inProgress.values());
@@ -61,42 +82,68 @@ export class Closer {
 
   async lookForEnds(): Promise<void> {
     try {
-      const open = (await this.store.runningRuns(this.temporal.namespace)).filter(
-        ({ RunID }) => !this.#inProgress.has(RunID),
+      const uncertified = (await this.store.uncertifiedRuns(this.temporal.namespace)).filter(
+        ({ RunID }) => !this.#inProgress.has(RunID) && !this.#gone.has(RunID),
       );
-      if (this.#position >= open.length) this.#position = 0;
-      const turn = open.slice(this.#position, this.#position + LOOK_WIDTH);
-      this.#position += LOOK_WIDTH;
-      await Promise.all((await this.temporal.ended(turn)).map((run) => this.#close(run, [0])));
+      const running = new Map(
+        uncertified.filter(({ Status }) => Status === 'Running').map((run) => [run.RunID, run]),
+      );
+      const ended = await this.temporal.ended(this.#nextOf([...running.values()]));
+      const mayWait = this.#isBusy && !this.#isStopping;
+      const shown = mayWait ? ended.flatMap((end) => goodEnd(end, running.get(end.RunID))) : [];
+      const waiting = new Set(shown.map(({ RunID }) => RunID));
+      const due = uncertified.filter(
+        ({ EndTime }) => EndTime !== null && !(mayWait && Date.now() - Date.parse(EndTime) < LONGEST_WAIT_MS),
+      );
+      for (const run of [...ended.filter(({ RunID }) => !waiting.has(RunID)), ...due]) {
+        void this.#certify(run, [0]);
+      }
+      await this.recorder.close(shown);
     } catch (error) {
       this.logger.warn('Batchtrail could not ask Temporal which runs have ended; it asks again', { error });
     }
   }
 
+  #nextOf(running: readonly UncertifiedRun[]): UncertifiedRun[] {
+    if (this.#position >= running.length) this.#position = 0;
+    const turn = running.slice(this.#position, this.#position + LOOK_WIDTH);
+    this.#position += LOOK_WIDTH;
+    return turn;
+  }
+
   /** Reads the history after each of the pauses, until it has the run's end. */
-  #close(run: RunKey, pauses: readonly number[]): Promise<void> {
+  #certify(run: RunKey, pauses: readonly number[]): Promise<void> {
     const known = this.#inProgress.get(run.RunID);
     if (known) return known;
-    const closing = this.#readUntilEnded(run, pauses)
-      .catch((error: unknown) => {
-        this.logger.warn('Batchtrail could not close a batch by its history yet; it tries again', {
-          ...run,
-          error,
-        });
-      })
+    const certifying = this.#readUntilEnded(run, pauses)
+      .catch((error: unknown) => this.#reportFailure(run, error))
       .finally(() => this.#inProgress.delete(run.RunID));
-    this.#inProgress.set(run.RunID, closing);
-    return closing;
+    this.#inProgress.set(run.RunID, certifying);
+    return certifying;
+  }
+
+  #reportFailure(run: RunKey, error: unknown): void {
+    if (isNotFound(error)) {
+      this.#gone.add(run.RunID);
+      this.logger.warn('Temporal has no history of this run any more; its batch stays as workers saw it', {
+        ...run,
+      });
+    } else {
+      this.logger.warn('Batchtrail could not close a batch by its history yet; it tries again', {
+        ...run,
+        error,
+      });
+    }
   }
 
   async #readUntilEnded(run: RunKey, pauses: readonly number[]): Promise<void> {
     for (const pause of pauses) {
       await delay(pause);
-      if (await this.#inTurn(() => this.#closeIfEnded(run))) return;
+      if (await this.#inTurn(() => this.#settleIfEnded(run))) return;
     }
   }
 
-  async #closeIfEnded(run: RunKey): Promise<boolean> {
+  async #settleIfEnded(run: RunKey): Promise<boolean> {
     const history = await this.temporal.history(run);
     if (!history.end) return false;
     await this.recorder.settle(history);
@@ -122,4 +169,16 @@ export class Closer {
       else this.#running--;
     }
   }
+}
+
+/** gRPC's NOT_FOUND. */
+const NOT_FOUND = 5;
+
+function isNotFound(error: unknown): boolean {
+  return isGrpcServiceError(error) && error.code === NOT_FOUND;
+}
+
+/** What visibility tells of a run that ended well is all that its row needs for now. */
+function goodEnd({ RunID, Status, EndTime }: EndedRun, run: UncertifiedRun | undefined): GoodEnd[] {
+  return run && Status ? [{ LogID: run.LogID, RunID, Status, EndTime }] : [];
 }

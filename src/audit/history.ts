@@ -22,6 +22,8 @@ export interface RunHistory {
   readonly start: RunStart;
   readonly end: RunEnd | undefined;
   readonly activities: HistoryActivity[];
+  /** The number of the last event; null where there is no history: for an activity that no workflow started. */
+  readonly lastEventID: number | null;
 }
 
 export interface RunEnd {
@@ -87,6 +89,7 @@ export async function parseHistory(
     start: await parseStart(namespace, workflowID, runID, first, converter),
     end: await parseEnd(events.at(-1), converter),
     activities: await parseActivities(events, converter),
+    lastEventID: Number(events.at(-1)!.eventId),
   };
 }
 
@@ -255,7 +258,7 @@ async function quietly<T>(decode: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-function time(timestamp: HistoryEvent['eventTime']): string {
+export function time(timestamp: HistoryEvent['eventTime']): string {
   return isoTime(Number(timestamp?.seconds ?? 0) * 1000 + (timestamp?.nanos ?? 0) / 1e6);
 }
 

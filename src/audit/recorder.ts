@@ -7,6 +7,8 @@ import type { AuditStore, AuditTransaction } from '../engines/contract.js';
 import type { BatchRef, PipelineEvent, RunStart } from '../domain/model.js';
 import { isoTime } from '../domain/time.js';
 import type { RunHistory } from './history.js';
+import type { GoodEnd } from './ledger/closeRuns.js';
+import { closeRuns } from './ledger/closeRuns.js';
 import { noteTaskFailures } from './ledger/noteTaskFailures.js';
 import { findBatchRefs, openRuns } from './ledger/openRuns.js';
 import { recordLive } from './ledger/recordLive.js';
@@ -22,6 +24,7 @@ const WRITERS = {
   open: openRuns,
   find: findBatchRefs,
   note: noteTaskFailures,
+  close: closeRuns,
   settle: settleRuns,
 } satisfies Record<
   string,
@@ -50,6 +53,8 @@ const COMPLAINT_INTERVAL_MS = 60_000;
 
 export class Recorder {
   readonly #batches = new RunCache<BatchRef>();
+  /** How many changes were written so far. */
+  changes = 0;
   #queue: Entry[] = [];
   #flushing: Promise<void> | undefined;
   #isShared = false;
@@ -87,7 +92,12 @@ export class Recorder {
     await this.#write('note', { runID, message });
   }
 
-  /** Closes a run. Rejects when the store refuses it; the closer comes back to it. */
+  /** Shows that runs ended well, before their histories are read. Rejects when the store refuses it. */
+  async close(ends: readonly GoodEnd[]): Promise<void> {
+    await Promise.all(ends.map((end) => this.#write('close', end, true)));
+  }
+
+  /** Closes a run by its history. Rejects when the store refuses it; the closer comes back to it. */
   async settle(history: RunHistory): Promise<void> {
     await this.#write('settle', history, true);
   }
@@ -98,7 +108,7 @@ export class Recorder {
   }
 
   /** Writes what is queued, once more if need be, and closes the store. What it does not take now is given up, loudly. */
-  async close(): Promise<void> {
+  async shutdown(): Promise<void> {
     this.#isClosing = true;
     while (this.#flushing) await this.#flushing;
     await this.store.close();
@@ -133,6 +143,7 @@ export class Recorder {
         began = true;
         return writeAll(tx, entries);
       });
+      this.changes += entries.length;
       for (const entry of entries) entry.resolve(answers.get(entry));
       this.#pauseMs = FIRST_PAUSE_MS;
     } catch (error) {

@@ -26,7 +26,7 @@ export interface Settlement {
 const NOTHING: Settlement = { run: {}, batch: {}, events: [], confirmed: [], raise: [], resolve: [] };
 
 export function settleRun(record: BatchRecord, history: RunHistory, now: string): Settlement {
-  const { end, start } = history;
+  const { end, start, lastEventID } = history;
   if (!end) return NOTHING;
   const timeline = new Timeline(record, start.RunID, now);
   for (const [index, activity] of history.activities.entries()) {
@@ -35,16 +35,22 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
   timeline.endWhatIsOpen(end);
 
   const run = { Status: end.status, EndTime: end.time, ErrorMessage: end.error?.message ?? null };
+  const before = record.runs.find(({ RunID }) => RunID === start.RunID);
   const isLatest = record.batch.RunID === start.RunID;
   const failed = FAILED_STATUSES.includes(end.status) && !end.byReset;
   const failures = timeline.ofRun().filter(({ EventType }) => EventType === 'failure');
   // Settling again must not undo what happened to the batch since: a dismissal, a resolved alert.
-  const isNews = record.runs.find(({ RunID }) => RunID === start.RunID)?.Status === 'Running';
+  const isNews = before?.Status === 'Running' || (lastEventID !== null && before?.CertifiedAt === null);
   const raise = [
     ...stepAlerts(record, failures, now),
     ...(isNews && failed ? [batchAlert(record, end, now)] : []),
   ];
-  const found = { run, events: timeline.changed(), confirmed: timeline.confirmed() };
+  const certificate = lastEventID === null ? {} : certify(timeline, lastEventID, now);
+  const found = {
+    run: { ...run, ...certificate },
+    events: timeline.changed(),
+    confirmed: timeline.confirmed(),
+  };
   if (!isLatest) {
     const since = isNews && failed ? failedBefore(record) : {};
     // Where the later run has succeeded, there is nothing left to look at.
@@ -72,6 +78,12 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
       ...(isNews ? resolution(record, end, failed) : {}),
     },
   };
+}
+
+/** A gap is what history knows and no worker wrote. */
+function certify(timeline: Timeline, lastEventID: number, now: string): Partial<PipelineRun> {
+  const gaps = timeline.ofRun().filter(({ Witness }) => Witness === 'history');
+  return { CertifiedAt: now, CertifiedEventID: lastEventID, GapCount: gaps.length };
 }
 
 /** What a run's failure means for its batch when a reset has already begun the next run. */

@@ -16,7 +16,10 @@ import type { Slot } from './eventID.js';
 
 export class StepAttempt implements Batch {
   readonly #startedAt = Date.now();
-  readonly #activityID: string;
+  /** What all events of this attempt have in common. */
+  readonly #facts: Omit<PipelineEvent, 'EventID' | 'EventType' | 'EventTime'> & {
+    readonly ActivityID: string;
+  };
   #counts: Partial<Counts> = {};
   #message: string | null = null;
   #lines = 0;
@@ -28,8 +31,28 @@ export class StepAttempt implements Batch {
     readonly worker: string,
     readonly write: (events: PipelineEvent[]) => Promise<void>,
   ) {
-    // A local activity that is done again after its worker died is scheduled anew, and is the same one.
-    this.#activityID = info.isLocal ? info.activityId : stepID(info.activityId, info.scheduledTimestampMs);
+    const { activityId, activityType, attempt } = info;
+    this.#facts = {
+      ...NO_COUNTS,
+      LogID: ref.LogID,
+      RunID: ref.RunID,
+      StepName: activityType,
+      // The SDK numbers activities in the order in which the workflow schedules them.
+      StepSequenceNum: isNumbered(activityId) ? Number(activityId) : null,
+      // A local activity that is done again after its worker died is scheduled anew, and is the same one.
+      ActivityID: info.isLocal ? activityId : stepID(activityId, info.scheduledTimestampMs),
+      Attempt: attempt,
+      DurationMs: null,
+      Message: null,
+      ErrorType: null,
+      ErrorMessage: null,
+      RetryStatus: null,
+      NextRetryTime: null,
+      AlertTriggered: false,
+      Worker: worker,
+      Witness: 'live',
+      EventHash: null,
+    };
   }
 
   get id(): number {
@@ -60,38 +83,45 @@ export class StepAttempt implements Batch {
       StepSequenceNum: sequence ?? null,
       Message: message === undefined ? null : storable(message),
     };
-    // Written in order before the attempt's end, which the caller waits for.
-    this.#written = this.write([event]);
-    this.#written.catch(() => undefined);
+    void this.#write(event);
   }
 
-  /** Waits until the log lines are durable. */
-  flush(): Promise<void> {
-    return this.#written;
+  begin(): void {
+    void this.#write({ ...this.#event('start', 'start'), EventTime: isoTime(this.#startedAt) });
   }
 
-  start(): PipelineEvent {
-    return { ...this.#event('start', 'start'), EventTime: isoTime(this.#startedAt) };
-  }
-
-  success(result: unknown): PipelineEvent {
-    return {
+  /** Returns when everything about this attempt is durable. */
+  success(result: unknown): Promise<void> {
+    return this.#write({
       ...this.#end('success'),
       ...returnedCounts(result),
       ...this.#counts,
       RetryStatus: this.attempt > 1 ? 'recovered' : null,
-    };
+    });
   }
 
-  failed({ type, error, retryStatus, nextRetryAt }: AttemptEndFacts): PipelineEvent {
-    return {
+  /** Returns when everything about this attempt is durable. */
+  failed({ type, error, retryStatus, nextRetryAt }: AttemptEndFacts): Promise<void> {
+    return this.#write({
       ...this.#end(type),
       ...this.#counts,
       ErrorType: error.type,
       ErrorMessage: error.message,
       RetryStatus: retryStatus,
       NextRetryTime: nextRetryAt === null ? null : isoTime(nextRetryAt),
-    };
+    });
+  }
+
+  /** Returns when what was written so far is durable. */
+  flush(): Promise<void> {
+    return this.#written;
+  }
+
+  /** Only the attempt's end waits; what came before it is written in the meantime. */
+  #write(event: PipelineEvent): Promise<void> {
+    const written = Promise.all([this.#written, this.write([event])]).then(() => undefined);
+    written.catch(() => undefined);
+    return (this.#written = written);
   }
 
   #end(type: PipelineEvent['EventType']): PipelineEvent {
@@ -102,31 +132,12 @@ export class StepAttempt implements Batch {
     };
   }
 
-  #event(slot: Slot, type: PipelineEvent['EventType']): PipelineEvent {
-    const { activityId, activityType, attempt } = this.info;
-    const ActivityID = this.#activityID;
+  #event(slot: Slot, EventType: PipelineEvent['EventType']): PipelineEvent {
     return {
-      ...NO_COUNTS,
-      EventID: eventID(this.ref.RunID, ActivityID, attempt, slot),
-      LogID: this.ref.LogID,
-      RunID: this.ref.RunID,
-      StepName: activityType,
-      // The SDK numbers activities in the order in which the workflow schedules them.
-      StepSequenceNum: isNumbered(activityId) ? Number(activityId) : null,
-      ActivityID,
-      Attempt: attempt,
-      EventType: type,
+      ...this.#facts,
+      EventID: eventID(this.ref.RunID, this.#facts.ActivityID, this.attempt, slot),
+      EventType,
       EventTime: isoTime(Date.now()),
-      DurationMs: null,
-      Message: null,
-      ErrorType: null,
-      ErrorMessage: null,
-      RetryStatus: null,
-      NextRetryTime: null,
-      AlertTriggered: false,
-      Worker: this.worker,
-      Witness: 'live',
-      EventHash: null,
     };
   }
 }

@@ -1,7 +1,8 @@
 /** The reads of Temporal's API that the audit needs, for one namespace. */
 import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
 import type { RunStart } from '../domain/model.js';
-import { parseHistory, parseStart } from './history.js';
+import { parseHistory, parseStart, time } from './history.js';
 import type { HistoryEvent, RunHistory } from './history.js';
 
 const ANSWER_MS = 10_000;
@@ -10,6 +11,19 @@ export interface RunKey {
   readonly WorkflowID: string;
   readonly RunID: string;
 }
+
+export interface EndedRun extends RunKey {
+  /** Only of an end that says everything by itself; why a run failed is in its history. */
+  readonly Status: 'Success' | 'Continued' | undefined;
+  readonly EndTime: string;
+}
+
+const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
+
+const GOOD_ENDS: Partial<Record<number, 'Success' | 'Continued'>> = {
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED]: 'Success',
+  [WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW]: 'Continued',
+};
 
 export class TemporalReader {
   /** `client` may be replaced: workers of one namespace come and go with connections of their own. */
@@ -61,7 +75,7 @@ export class TemporalReader {
   }
 
   /** Those of the runs that have ended. */
-  async ended(runs: readonly RunKey[]): Promise<RunKey[]> {
+  async ended(runs: readonly RunKey[]): Promise<EndedRun[]> {
     if (runs.length === 0) return [];
     const ids = runs.map(({ RunID }) => `'${RunID}'`).join(', ');
     const { executions } = await this.#ask(() =>
@@ -71,9 +85,11 @@ export class TemporalReader {
         pageSize: runs.length,
       }),
     );
-    return (executions ?? []).map(({ execution }) => ({
+    return (executions ?? []).map(({ execution, status, closeTime }) => ({
       WorkflowID: execution?.workflowId ?? '',
       RunID: execution?.runId ?? '',
+      Status: GOOD_ENDS[status ?? 0],
+      EndTime: time(closeTime),
     }));
   }
 }

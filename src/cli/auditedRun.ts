@@ -22,9 +22,9 @@ export class AuditedRun {
     throw new Error(`The audit did not show within ${TIMEOUT_MS / 1_000} s what run ${this.runID} had to do`);
   }
 
-  /** Waits for the batch's end, and answers its number. */
+  /** Waits until Temporal's history has said the last word about the batch, and answers its number. */
   async endsAs(expected: Outcome): Promise<number> {
-    const { batch } = await this.until(({ batch }) => batch.Status !== 'Running');
+    const { batch } = await this.until(({ runs }) => runs.every(({ CertifiedAt }) => CertifiedAt !== null));
     if (outcomeText(batch) !== outcomeText(expected)) {
       throw new Error(
         `Batch ${batch.LogID} had to end as ${outcomeText(expected)}, but ended as ${outcomeText(batch)}${batch.ErrorMessage ? `: ${batch.ErrorMessage}` : ''}`,

@@ -1,10 +1,11 @@
 /** `batchtrail batches`: the latest batches, newest first. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { BatchStatus, PipelineLog } from '../domain/model.js';
+import type { BatchFilter } from '../engines/contract.js';
+import type { PipelineLog } from '../domain/model.js';
 import { BATCH_STATUSES } from '../domain/model.js';
 import { redact } from '../domain/redact.js';
-import { positiveInteger } from './arguments.js';
+import { pointInTime, positiveInteger } from './arguments.js';
 import { withAuditReader } from './audit.js';
 import { count, dayAndTime, duration } from './format.js';
 import { outputWidth, painted, print, printJson } from './output.js';
@@ -13,10 +14,7 @@ import { statusStyle } from './statusStyle.js';
 import type { Column } from './table.js';
 import { formatTable } from './table.js';
 
-interface Options {
-  readonly pipeline?: string;
-  readonly status?: BatchStatus;
-  readonly limit: number;
+interface Options extends BatchFilter {
   readonly json?: boolean;
 }
 
@@ -26,9 +24,13 @@ export function addBatches(program: Command, configured: Configured): void {
     .description('list the latest batches')
     .option('--pipeline <name>', 'only the batches of this pipeline')
     .addOption(new Option('--status <status>', 'only the batches with this status').choices(BATCH_STATUSES))
+    .option('--open', 'only those that failed and are neither repaired nor dismissed')
+    .option('--since <time>', 'only those that started then or later: 24h, 7d, 2026-11-01', pointInTime)
+    .option('--until <time>', 'only those that started before then', pointInTime)
+    .option('--text <part>', 'only those with this in their name, workflow id or message')
     .option('--limit <n>', 'at most so many', positiveInteger, 20)
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample: batchtrail batches --status Error --limit 5')
+    .addHelpText('after', '\nExample: batchtrail batches --open --since 24h')
     .action(async ({ json, ...filter }: Options) => {
       const config = configured();
       const batches = await withAuditReader(config, (reader) => reader.batches(filter));
@@ -38,10 +40,10 @@ export function addBatches(program: Command, configured: Configured): void {
     });
 }
 
-function nothingFound({ pipeline, status }: Options, auditUrl: string): string {
-  return pipeline === undefined && status === undefined
+function nothingFound({ limit: _, ...filters }: BatchFilter, auditUrl: string): string {
+  return Object.keys(filters).length === 0
     ? `There are no batches yet in ${redact(auditUrl)}. Start a pipeline on a worker that has the plugin, or try: batchtrail demo`
-    : 'No batch matches. Leave out --pipeline or --status to see all of them';
+    : 'No batch matches. Leave out options to see more of them';
 }
 
 export const BATCH_COLUMNS: ReadonlyArray<Column<PipelineLog>> = [

@@ -8,10 +8,16 @@ export function addMigrate(program: Command, configured: Configured): void {
   program
     .command('migrate')
     .description('create or upgrade the audit tables; a worker does it, too, when it starts')
-    .addHelpText('after', '\nExample: batchtrail migrate')
-    .action(async () => {
+    .option('--print', 'print the SQL instead, for somebody who runs it by hand')
+    .addHelpText('after', '\nExample: batchtrail migrate --print > audit.sql')
+    .action(async ({ print: printOnly }: { print?: boolean }) => {
       const { audit } = configured();
-      const store = await (await engineFor(audit.url, 'audit.url')).openAuditStore(audit);
+      const engine = await engineFor(audit.url, 'audit.url');
+      if (printOnly) {
+        print(engine.migrationScript(audit));
+        return;
+      }
+      const store = await engine.openAuditStore(audit);
       try {
         const applied = await store.migrate();
         print(

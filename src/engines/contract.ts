@@ -41,15 +41,19 @@ export interface AuditStore {
    * transaction's own calls, and is run again after a conflict with another transaction.
    */
   transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T>;
-  /** Runs of workflows that the audit shows as running. */
-  runningRuns(namespace: string): Promise<Array<{ RunID: string; WorkflowID: string; LogID: number }>>;
+  /** Runs of workflows (their batch has a WorkflowType) whose CertifiedAt is NULL, those with the lowest LogID first. */
+  uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]>;
   close(): Promise<void>;
+}
+
+export interface UncertifiedRun extends Pick<PipelineRun, 'RunID' | 'LogID' | 'Status' | 'EndTime'> {
+  readonly WorkflowID: string;
 }
 
 export interface StorePace {
   /** How long a group commit is held open for others to join. */
   readonly groupMs: number;
-  /** The time between two looks at which runs are shown as running. */
+  /** The time between two looks at which runs are not certified yet. */
   readonly lookMs: number;
 }
 
@@ -66,7 +70,7 @@ export interface AuditTransaction {
   findBatches(logIDs: readonly number[]): Promise<PipelineLog[]>;
   /** The rows stay locked until the transaction ends: who changes a batch reads it by this or by `readBatches`. */
   lockBatches(logIDs: readonly number[]): Promise<PipelineLog[]>;
-  /** Batches with all that belongs to them; the batches' rows stay locked. */
+  /** Batches with all that belongs to them, read after the batches' rows were locked; they stay so. */
   readBatches(logIDs: readonly number[]): Promise<BatchRecord[]>;
   /** The batches that continue these: their PreviousLogID is one of the LogIDs. */
   findSuccessors(logIDs: readonly number[]): Promise<PipelineLog[]>;

@@ -1,6 +1,7 @@
 /**
- * The live witness of activity attempts. Before user code runs, the batch row and the attempt's start are durable;
- * before Temporal hears of the result, the attempt's end is.
+ * The live witness of activity attempts. Before user code runs, the batch row is durable; before Temporal hears of the
+ * result, the attempt's start and end are. User code does not wait for the start: an attempt that dies within the
+ * moments until it is written is known to Temporal, and so to the certificate.
  */
 import { hostname } from 'node:os';
 import type { Context, Info } from '@temporalio/activity';
@@ -35,7 +36,7 @@ async function auditAttempt(
   const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
   const batch = await recorder.batchOf(runID, () => runStart(context));
   const step = new StepAttempt(batch, info, WORKER, (events) => recorder.record(events));
-  await recorder.record([step.start()]);
+  step.begin();
   let result: unknown;
   try {
     result = await runInBatch(step, work);
@@ -46,13 +47,13 @@ async function auditAttempt(
       throw error;
     }
     const end = attemptEnd(error, context);
-    await recorder.record([step.failed(end)]);
+    await step.failed(end);
     if (isStandalone(info) && end.type !== 'retry') {
       await closeStandalone(recorder, info, end.type === 'cancelled' ? 'Cancelled' : 'Error', end.error);
     }
     throw reportable(error);
   }
-  await recorder.record([step.success(result)]);
+  await step.success(result);
   if (isStandalone(info)) await closeStandalone(recorder, info, 'Success', undefined);
   return result;
 }

@@ -61,7 +61,7 @@ describe('batches', () => {
   it('says what to do when nothing matches', async () => {
     const { code, stdout } = await batchtrail('batches', '--pipeline', 'nothing');
     expect(code).toBe(0);
-    expect(stdout).toBe('No batch matches. Leave out --pipeline or --status to see all of them\n');
+    expect(stdout).toBe('No batch matches. Leave out options to see more of them\n');
   });
 
   it('survives a reader that stops reading', async () => {
@@ -241,7 +241,6 @@ async function fillAudit(url: string): Promise<void> {
         Status: 'Error',
         WorkflowID: 'orders-2',
         RunID: 'run-2',
-        OriginalRunID: 'run-2',
         OriginalRunID: 'run-2',
         ScheduleID: 'nightly',
         ScheduledTime: '2026-01-02T03:04:00.000Z',

@@ -1,6 +1,6 @@
 /** The audit tables in `<folder>/<schema>.db`. */
 import type Database from 'better-sqlite3';
-import type { AuditOptions, AuditStore, AuditTransaction } from '../contract.js';
+import type { AuditOptions, AuditStore, AuditTransaction, UncertifiedRun } from '../contract.js';
 import { auditTransaction } from './auditTransaction.js';
 import { folderOf, openForWriting, patiently, schemaFile } from './connect.js';
 import { migrate } from './migrate.js';
@@ -46,11 +46,12 @@ class SqliteAuditStore implements AuditStore {
     }
   }
 
-  async runningRuns(namespace: string): Promise<Array<{ RunID: string; WorkflowID: string; LogID: number }>> {
+  async uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]> {
     return this.db
-      .prepare<[string], { RunID: string; WorkflowID: string; LogID: number }>(
-        `SELECT R.RunID, L.WorkflowID, L.LogID FROM PipelineRun R JOIN PipelineLog L ON L.LogID = R.LogID
-         WHERE R.Status = 'Running' AND L.Namespace = ? AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
+      .prepare<[string], UncertifiedRun>(
+        `SELECT R.RunID, L.WorkflowID, R.LogID, R.Status, R.EndTime
+         FROM PipelineRun R JOIN PipelineLog L ON L.LogID = R.LogID
+         WHERE R.CertifiedAt IS NULL AND L.Namespace = ? AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
       )
       .all(namespace);
   }

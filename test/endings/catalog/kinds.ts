@@ -140,7 +140,7 @@ export const kinds: Ending[] = [
         .until('the batch is closed', () => {
           if (scene.taskQueue === 'plain') return '';
           const [only] = readBatches(scene.stage.folder, scene.workflowId);
-          return only?.batch.Status === 'Success' && JSON.stringify(only);
+          return only?.runs[0]?.CertifiedAt != null && JSON.stringify(only);
         })
         .catch(() => '');
       assert.equal(await handle.query('progress'), 3);

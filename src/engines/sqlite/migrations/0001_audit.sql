@@ -70,7 +70,7 @@ CREATE TABLE PipelineRun (
 );
 
 CREATE INDEX PipelineRun_LogID ON PipelineRun (LogID);
-CREATE INDEX PipelineRun_Running ON PipelineRun (LogID) WHERE Status = 'Running';
+CREATE INDEX PipelineRun_Uncertified ON PipelineRun (LogID) WHERE CertifiedAt IS NULL;
 
 CREATE TABLE PipelineEvent (
   EventID TEXT NOT NULL PRIMARY KEY,
