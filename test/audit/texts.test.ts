@@ -23,7 +23,9 @@ const said = new Map<string, string>();
 const logged: string[] = [];
 
 beforeAll(async () => {
-  stage = await Stage.open(temporalAddress(), temporalCli(), (line) => logged.push(line));
+  stage = await Stage.open({ address: temporalAddress(), temporalCli: temporalCli() }, (line) =>
+    logged.push(line),
+  );
   shutDown = await stage.startWorker({
     taskQueue: 'texts',
     workflowsPath,
@@ -49,8 +51,8 @@ async function fail(name: string, text: string) {
   await stage.client.workflow
     .execute('oneStep', { taskQueue: 'texts', workflowId: scene.workflowId, args: [{ broken: name }] })
     .catch(() => undefined);
-  const rows = await scene.until('the batch is closed', () => {
-    const [only] = readBatches(stage.folder, scene.workflowId);
+  const rows = await scene.until('the batch is closed', async () => {
+    const [only] = await readBatches(stage.reader, scene.workflowId);
     return only?.batch.Status === 'Error' && only;
   });
   return { rows, scene };

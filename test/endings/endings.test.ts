@@ -5,7 +5,9 @@ import { perform } from './perform.js';
 import { Stage } from './stage.js';
 
 let stage: Stage;
-beforeAll(async () => void (stage = await Stage.open(temporalAddress(), temporalCli())));
+beforeAll(
+  async () => void (stage = await Stage.open({ address: temporalAddress(), temporalCli: temporalCli() })),
+);
 afterAll(() => stage.close());
 
 describe.concurrent('the audit of', () => {

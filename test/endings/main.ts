@@ -1,4 +1,7 @@
-/** `npm run endings`: plays every ending against a real dev server and prints what the audit says about each. */
+/**
+ * `npm run endings`: plays every ending against a real dev server and prints what the audit says about each. The audit
+ * is kept in SQLite, or where BATCHTRAIL_AUDIT_URL says. Words behind it choose the endings whose names have them.
+ */
 import { startDevServer } from '../../src/dev/devServer.js';
 import { endings } from './catalog/index.js';
 import type { Observed } from './observe.js';
@@ -8,7 +11,11 @@ import { Stage } from './stage.js';
 const only = process.argv.slice(2).join(' ').toLowerCase();
 const chosen = endings.filter(({ name }) => name.toLowerCase().includes(only));
 const server = await startDevServer({ report: (line) => process.stderr.write(`${line}\n`) });
-const stage = await Stage.open(server.address, server.executable);
+const stage = await Stage.open({
+  address: server.address,
+  temporalCli: server.executable,
+  auditUrl: process.env.BATCHTRAIL_AUDIT_URL,
+});
 let wrong = 0;
 
 try {

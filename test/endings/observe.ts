@@ -1,6 +1,6 @@
-/** Reads a batch back with plain SQL, and writes it down in a form that can be compared and printed. */
-import { join } from 'node:path';
-import Database from 'better-sqlite3';
+/** Reads batches back as a person would, and writes them down in a form that can be compared and printed. */
+import type { BatchRecord, PipelineEvent } from '../../src/domain/model.js';
+import type { AuditReader } from '../../src/engines/contract.js';
 
 export interface Observed {
   status: string;
@@ -11,31 +11,16 @@ export interface Observed {
   alerts: string[];
 }
 
-export type Row = Record<string, string | number | null>;
-
-export interface BatchRows {
-  batch: Row;
-  runs: Row[];
-  events: Row[];
-  alerts: Row[];
+/** The batches of a workflow id, in the order in which they began. */
+export async function readBatches(reader: AuditReader, workflowID: string): Promise<BatchRecord[]> {
+  const found = (await reader.batches({ text: workflowID })).filter(
+    (batch) => batch.WorkflowID === workflowID,
+  );
+  const records = await Promise.all(found.map(({ LogID }) => reader.batch(LogID)));
+  return records.filter((record) => record !== undefined).sort((a, b) => a.batch.LogID - b.batch.LogID);
 }
 
-export function readBatches(folder: string, workflowID: string): BatchRows[] {
-  const db = new Database(join(folder, 'Audit.db'), { readonly: true });
-  try {
-    const all = (sql: string, ...values: unknown[]): Row[] => db.prepare(sql).all(...values) as Row[];
-    return all('SELECT * FROM PipelineLog WHERE WorkflowID = ? ORDER BY LogID', workflowID).map((batch) => ({
-      batch,
-      runs: all('SELECT * FROM PipelineRun WHERE LogID = ? ORDER BY StartTime, rowid', batch.LogID),
-      events: all('SELECT * FROM PipelineEvent WHERE LogID = ? ORDER BY EventTime, rowid', batch.LogID),
-      alerts: all('SELECT * FROM Alert WHERE LogID = ? ORDER BY AlertID', batch.LogID),
-    }));
-  } finally {
-    db.close();
-  }
-}
-
-export function observe({ batch, events, alerts }: BatchRows): Observed {
+export function observe({ batch, events, alerts }: BatchRecord): Observed {
   const retries = [batch.RetryStatus, batch.RetryCount === 0 ? null : batch.RetryCount];
   return {
     status: String(batch.Status),
@@ -47,7 +32,7 @@ export function observe({ batch, events, alerts }: BatchRows): Observed {
   };
 }
 
-function timeline(events: Row[]): string[] {
+function timeline(events: PipelineEvent[]): string[] {
   const attempts = new Map<string, string>();
   const runs = [...new Set(events.map(({ RunID }) => RunID))];
   const steps = [...new Set(events.map(({ ActivityID }) => String(ActivityID)))];

@@ -1,5 +1,6 @@
 /** Plays an ending on both workers and compares what came of it with what must. */
 import assert from 'node:assert/strict';
+import type { BatchRecord } from '../../src/domain/model.js';
 import type { Ending } from './ending.js';
 import { observe, readBatches } from './observe.js';
 import type { Observed } from './observe.js';
@@ -17,7 +18,7 @@ export async function perform(stage: Stage, ending: Ending): Promise<Performance
   const [ids, plainIds] = await Promise.all([ending.play(audited), plain ? ending.play(plain) : []]);
   try {
     const observed = await settled(audited, ids, ending);
-    if (isDeepEqual(observed, ending.expected)) ending.check?.(rowsOf(audited, ids), audited);
+    if (isDeepEqual(observed, ending.expected)) ending.check?.(await rowsOf(audited, ids), audited);
     const historyAdds = plain
       ? (await countEvents(audited, ids)) - (await countEvents(plain, plainIds))
       : undefined;
@@ -28,22 +29,24 @@ export async function perform(stage: Stage, ending: Ending): Promise<Performance
   }
 }
 
-const rowsOf = ({ stage }: Scene, ids: string[]) => ids.flatMap((id) => readBatches(stage.folder, id));
+async function rowsOf({ stage }: Scene, ids: string[]): Promise<BatchRecord[]> {
+  return (await Promise.all(ids.map((id) => readBatches(stage.reader, id)))).flat();
+}
 
 /** The rows once they are what they must be, or what they were at last. */
 async function settled(scene: Scene, ids: string[], ending: Ending): Promise<Observed[]> {
-  const look = (): Observed[] => rowsOf(scene, ids).map((rows) => observe(rows));
-  const isAsExpected = (): boolean => {
-    if (!isDeepEqual(look(), ending.expected)) return false;
+  const isAsExpected = async (): Promise<boolean> => {
+    const rows = await rowsOf(scene, ids);
+    if (!isDeepEqual(rows.map(observe), ending.expected)) return false;
     try {
-      ending.check?.(rowsOf(scene, ids), scene);
+      ending.check?.(rows, scene);
       return true;
     } catch {
       return false;
     }
   };
   await scene.until('the rows say it', isAsExpected).catch(() => undefined);
-  return look();
+  return (await rowsOf(scene, ids)).map(observe);
 }
 
 export function isDeepEqual(actual: unknown, expected: unknown): boolean {

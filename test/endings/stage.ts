@@ -22,14 +22,26 @@ import {
 } from '@temporalio/worker';
 import type { WorkerOptions, WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { temporal } from '@temporalio/proto';
+import type { AuditReader } from '../../src/engines/contract.js';
+import { engineFor } from '../../src/engines/index.js';
 import { BatchtrailPlugin } from '../../src/index.js';
 import { activities } from './activities.js';
 
 export const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 
+export interface StageOptions {
+  readonly address: string;
+  readonly temporalCli: string;
+  /** Where the audit is kept. Default: SQLite files of the stage's own. */
+  readonly auditUrl?: string | undefined;
+}
+
 export class Stage {
   /** `onLog` gets what the workers log; by default nobody does. */
-  static async open(address: string, temporalCli: string, onLog?: (line: string) => void): Promise<Stage> {
+  static async open(
+    { address, temporalCli, auditUrl }: StageOptions,
+    onLog?: (line: string) => void,
+  ): Promise<Stage> {
     // The endings are full of failures that the SDK would print.
     const logging = { filter: makeTelemetryFilterString({ core: 'ERROR' }), forward: {} };
     Runtime.install({
@@ -41,6 +53,7 @@ export class Stage {
       address,
       temporalCli,
       folder,
+      auditUrl ?? `sqlite:${folder}`,
       new Client({ connection: await Connection.connect({ address }) }),
       await NativeConnection.connect({ address }),
     );
@@ -48,7 +61,7 @@ export class Stage {
     return stage;
   }
 
-  readonly auditUrl: string;
+  #reader: AuditReader | undefined;
   #auditedBundle: WorkflowBundleWithSourceMap | undefined;
   #plainBundle: WorkflowBundleWithSourceMap | undefined;
   #workers: Array<{ worker: Worker; done: Promise<void> }> = [];
@@ -57,10 +70,14 @@ export class Stage {
     readonly address: string,
     readonly temporalCli: string,
     readonly folder: string,
+    readonly auditUrl: string,
     readonly client: Client,
     readonly connection: NativeConnection,
-  ) {
-    this.auditUrl = `sqlite:${folder}`;
+  ) {}
+
+  /** The audit, as people read it. */
+  get reader(): AuditReader {
+    return this.#reader!;
   }
 
   /** The audited workflows, for workers in other processes. */
@@ -79,6 +96,8 @@ export class Stage {
     writeFileSync(this.bundleFile, this.#auditedBundle.code);
     await this.startAudited('audited');
     await this.startPlain('plain');
+    // The worker's plugin has made the tables.
+    this.#reader = await (await engineFor(this.auditUrl, 'audit')).openAuditReader({ url: this.auditUrl });
   }
 
   startAudited(taskQueue: string): Promise<() => Promise<void>> {
@@ -115,6 +134,7 @@ export class Stage {
   async close(): Promise<void> {
     for (const { worker } of this.#workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await Promise.all(this.#workers.map(({ done }) => done));
+    await this.reader.close();
     await this.connection.close();
     await this.client.connection.close();
     rmSync(this.folder, { recursive: true, force: true });

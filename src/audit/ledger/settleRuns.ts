@@ -65,17 +65,20 @@ async function settleRound(
 async function supersedeRetriedRuns(tx: AuditTransaction, success: PipelineLog, now: string): Promise<void> {
   for (let logID = success.PreviousLogID; logID !== null;) {
     const [previous] = await tx.lockBatches([logID]);
-    if (!previous)
+    if (!previous) {
       throw new Error(`Batch ${success.LogID} goes on after batch ${logID}, and there is no such batch`);
-    if (previous.RetryStatus !== 'retrying' || previous.Status === 'Running') return;
-    await tx.updateBatches([
-      { ...previous, RetryStatus: 'recovered', Resolution: 'superseded', ResolvedByLogID: success.LogID },
-    ]);
-    const open = (await tx.findAlerts([logID])).filter(({ ResolvedAt }) => ResolvedAt === null);
-    await tx.resolveAlerts(
-      open.map(({ AlertID }) => AlertID),
-      now,
-    );
+    }
+    if (previous.Resolution !== 'superseded') {
+      if (!wasTriedAgain(previous)) return;
+      await tx.updateBatches([
+        { ...previous, RetryStatus: 'recovered', Resolution: 'superseded', ResolvedByLogID: success.LogID },
+      ]);
+      const open = (await tx.findAlerts([logID])).filter(({ ResolvedAt }) => ResolvedAt === null);
+      await tx.resolveAlerts(
+        open.map(({ AlertID }) => AlertID),
+        now,
+      );
+    }
     logID = previous.PreviousLogID;
   }
 }
@@ -86,6 +89,12 @@ async function supersedeFromSuccessor(tx: AuditTransaction, logID: number, now: 
     return successors.sort((a, b) => a.LogID - b.LogID)[0];
   };
   let next = await successorOf(logID);
-  while (next?.RetryStatus === 'retrying' && next.Status !== 'Running') next = await successorOf(next.LogID);
+  // Tries may be closed in any order: those between may be settled already.
+  while (next && (next.Resolution === 'superseded' || wasTriedAgain(next)))
+    next = await successorOf(next.LogID);
   if (next?.Status === 'Success') await supersedeRetriedRuns(tx, next, now);
+}
+
+function wasTriedAgain({ Status, RetryStatus }: PipelineLog): boolean {
+  return RetryStatus === 'retrying' && Status !== 'Running';
 }

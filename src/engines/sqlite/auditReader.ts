@@ -20,8 +20,7 @@ const CONDITIONS: { [Name in keyof Omit<BatchFilter, 'limit'>]-?: string } = {
   open: "Resolution = 'open'",
   since: 'StartTime >= @since',
   until: 'StartTime < @until',
-  text: `(PipelineName || char(10) || COALESCE(WorkflowID, '') || char(10) || COALESCE(ErrorMessage, '') || char(10)
-    || COALESCE(CustomMessage, '')) LIKE @text ESCAPE '\\'`,
+  text: "contains(PipelineName || char(10) || ifnull(WorkflowID, '') || char(10) || ifnull(ErrorMessage, '') || char(10) || ifnull(CustomMessage, ''), @text)",
   after: '(StartTime, LogID) < (@afterTime, @afterID)',
 };
 
@@ -29,7 +28,7 @@ function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
   const given = {
     ...filter,
     ...(open ? { open } : {}),
-    ...(text === undefined ? {} : { text: `%${text.replace(/[\\%_]/g, '\\$&')}%` }),
+    ...(text === undefined ? {} : { text: text.toLowerCase() }),
     ...(after ? { after } : {}),
   };
   const asked = Object.entries(given).filter(([, value]) => value !== undefined);
@@ -47,7 +46,10 @@ class SqliteAuditReader implements AuditReader {
   constructor(
     readonly db: Database.Database,
     readonly folder: string,
-  ) {}
+  ) {
+    // SQLite's own LIKE knows upper and lower case of ASCII letters only.
+    db.function('contains', (text, part) => Number(String(text).toLowerCase().includes(String(part))));
+  }
 
   async batches(filter: BatchFilter): Promise<PipelineLog[]> {
     const { where, values } = conditions(filter);

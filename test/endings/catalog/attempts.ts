@@ -33,7 +33,7 @@ export const attempts: Ending[] = [
     check: ([only]) => {
       const { batch, events } = only!;
       assert.equal(batch.ErrorMessage, 'step: fault at attempt 3');
-      assert.equal(batch.AlertTriggered, 1);
+      assert.equal(batch.AlertTriggered, true);
       assert.equal(batch.Resolution, 'open');
       const ends = events.filter(({ EventType }) => EventType !== 'start');
       assert.deepEqual(
@@ -44,7 +44,7 @@ export const attempts: Ending[] = [
       assert.ok(ends.slice(0, 2).every(({ NextRetryTime, EventTime }) => NextRetryTime! > EventTime!));
       assert.deepEqual(
         ends.map(({ AlertTriggered }) => AlertTriggered),
-        [0, 0, 1],
+        [false, false, true],
       );
     },
   },

@@ -137,15 +137,16 @@ export const kinds: Ending[] = [
       await scene.run('threeSteps');
       const handle = scene.client.workflow.getHandle(scene.workflowId);
       const before = await scene
-        .until('the batch is closed', () => {
+        .until('the batch is closed', async () => {
           if (scene.taskQueue === 'plain') return '';
-          const [only] = readBatches(scene.stage.folder, scene.workflowId);
+          const [only] = await readBatches(scene.stage.reader, scene.workflowId);
           return only?.runs[0]?.CertifiedAt != null && JSON.stringify(only);
         })
         .catch(() => '');
       assert.equal(await handle.query('progress'), 3);
       if (scene.taskQueue === 'audited') {
-        assert.equal(JSON.stringify(readBatches(scene.stage.folder, scene.workflowId)[0]), before);
+        const [after] = await readBatches(scene.stage.reader, scene.workflowId);
+        assert.equal(JSON.stringify(after), before);
       }
       return [scene.workflowId];
     },
@@ -160,8 +161,7 @@ export const kinds: Ending[] = [
   },
 ];
 
-function hasLogLine({ stage, workflowId }: Scene): boolean {
-  return (
-    readBatches(stage.folder, workflowId)[0]?.events.some(({ EventType }) => EventType === 'info') ?? false
-  );
+async function hasLogLine({ stage, workflowId }: Scene): Promise<boolean> {
+  const [record] = await readBatches(stage.reader, workflowId);
+  return record?.events.some(({ EventType }) => EventType === 'info') ?? false;
 }

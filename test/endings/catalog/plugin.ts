@@ -151,12 +151,12 @@ export const plugin: Ending[] = [
       for (const [index, workflow] of Object.values(cases).entries()) {
         const workflowId = `${scene.workflowId}-${index}`;
         const handle = await scene.client.workflow.start(workflow, { taskQueue: 'audited', workflowId });
-        const row = () => readBatches(scene.stage.folder, workflowId)[0]?.batch;
-        await scene.until('the row is open', () => row() !== undefined);
+        const row = async () => (await readBatches(scene.stage.reader, workflowId))[0]?.batch;
+        await scene.until('the row is open', async () => (await row()) !== undefined);
         if (workflow === 'sleeping') await handle.terminate();
         await handle.result().catch(() => undefined);
         const ended = Date.now();
-        await scene.until('the row is closed', () => row()?.Status !== 'Running');
+        await scene.until('the row is closed', async () => (await row())?.Status !== 'Running');
         assert.ok(
           Date.now() - ended < 1_000,
           `closed ${Date.now() - ended} ms after ${Object.keys(cases)[index]}`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mend } from '../activities.js';
 import type { Ending } from '../ending.js';
-import type { BatchRows } from '../observe.js';
+import type { BatchRecord } from '../../../src/domain/model.js';
 import { EVENT } from '../stage.js';
 
 /** A reset continues its batch under the same LogID; every run stays on record. */
@@ -176,7 +176,7 @@ export const resets: Ending[] = [
   },
 ];
 
-function runsAre({ batch, runs }: BatchRows, expected: string[]): void {
+function runsAre({ batch, runs }: BatchRecord, expected: string[]): void {
   assert.deepEqual(
     runs.map(({ Reason, Status }) => `${Reason} ${Status}`),
     expected,
