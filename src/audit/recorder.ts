@@ -47,6 +47,9 @@ interface Entry {
 
 const CLOSED = 'The audit store is closed: the worker has shut down, and this came after it';
 
+/** Its start and its end, if it takes no time. */
+const BY_ONE_ACTIVITY = 2;
+
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 const COMPLAINT_INTERVAL_MS = 60_000;
@@ -130,7 +133,7 @@ export class Recorder {
       );
       const entries = this.#queue;
       this.#queue = [];
-      this.#isShared = entries.length > 1;
+      this.#isShared = entries.length > BY_ONE_ACTIVITY;
       await this.#commit(entries);
     }
     this.#flushing = undefined;
