@@ -1,0 +1,70 @@
+/** The audit tables for people: every transaction here is read-only. */
+import type { BatchRecord, PipelineLog } from '../../domain/model.js';
+import type { SqlRow } from '../../domain/table.js';
+import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import { checkReadable } from './checkRights.js';
+import type { Database } from './connect.js';
+import { connect } from './connect.js';
+import { listBatches } from './listBatches.js';
+import { query } from './query.js';
+import { readBatches, readBatchRow } from './readBatches.js';
+import { run } from './run.js';
+import { quote, schemaName } from './schemaName.js';
+import type { Statements } from './statements.js';
+import { statements } from './statements.js';
+import { inTransaction, READ } from './transactions.js';
+import { readUrl } from './url.js';
+
+const CONNECTIONS = 4;
+/** People's own statements may take a while. */
+const STATEMENT_TIMEOUT_MS = 5 * 60_000;
+
+export async function openAuditReader({ url, schema }: AuditOptions): Promise<AuditReader> {
+  const name = schemaName(schema);
+  const db = await connect(readUrl(url), {
+    connections: CONNECTIONS,
+    statementMs: STATEMENT_TIMEOUT_MS,
+    readOnly: true,
+  });
+  try {
+    await checkReadable(db, name);
+  } catch (error) {
+    await db.pool.end();
+    throw error;
+  }
+  return new PostgresAuditReader(db, name);
+}
+
+class PostgresAuditReader implements AuditReader {
+  readonly #sql: Statements;
+
+  constructor(
+    readonly db: Database,
+    readonly schema: string,
+  ) {
+    this.#sql = statements(quote(schema));
+  }
+
+  async batches(filter: BatchFilter): Promise<PipelineLog[]> {
+    const statement = listBatches(quote(this.schema), filter);
+    const rows = await inTransaction(this.db, READ, (client) =>
+      run(client, { text: statement.text }, statement.values),
+    );
+    return rows.map(readBatchRow);
+  }
+
+  async batch(logID: number): Promise<BatchRecord | undefined> {
+    const [record] = await inTransaction(this.db, READ, (client) =>
+      readBatches(client, this.#sql, this.#sql.findBatches, [logID]),
+    );
+    return record;
+  }
+
+  query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
+    return query(this.db, this.schema, sql);
+  }
+
+  close(): Promise<void> {
+    return this.db.pool.end();
+  }
+}

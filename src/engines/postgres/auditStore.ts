@@ -1,0 +1,59 @@
+/** The audit tables in a PostgreSQL schema. */
+import type { UncertifiedRun, AuditOptions, AuditStore, AuditTransaction, StorePace } from '../contract.js';
+import { auditTransaction } from './auditTransaction.js';
+import type { Database } from './connect.js';
+import { connect } from './connect.js';
+import { migrate } from './migrate.js';
+import { rowReader } from './rows.js';
+import { run } from './run.js';
+import { quote, schemaName } from './schemaName.js';
+import type { Statements } from './statements.js';
+import { statements } from './statements.js';
+import { inTransaction, READ, WRITE } from './transactions.js';
+import { readUrl } from './url.js';
+
+const CONNECTIONS = 10;
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+const readUncertified = rowReader<UncertifiedRun>(['RunID', 'LogID', 'Status', 'EndTime', 'WorkflowID']);
+
+export async function openAuditStore({ url, schema }: AuditOptions): Promise<AuditStore> {
+  const name = schemaName(schema);
+  const db = await connect(readUrl(url), {
+    connections: CONNECTIONS,
+    statementMs: STATEMENT_TIMEOUT_MS,
+    readOnly: false,
+  });
+  return new PostgresAuditStore(db, name);
+}
+
+class PostgresAuditStore implements AuditStore {
+  readonly pace: StorePace = { groupMs: 1, lookMs: 400 };
+  readonly #sql: Statements;
+
+  constructor(
+    readonly db: Database,
+    readonly schema: string,
+  ) {
+    this.#sql = statements(quote(schema));
+  }
+
+  migrate(): Promise<number[]> {
+    return migrate(this.db, this.schema);
+  }
+
+  transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {
+    return inTransaction(this.db, WRITE, (client) => work(auditTransaction(client, this.#sql)));
+  }
+
+  async uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]> {
+    const rows = await inTransaction(this.db, READ, (client) =>
+      run(client, this.#sql.uncertifiedRuns, [namespace]),
+    );
+    return rows.map(readUncertified);
+  }
+
+  close(): Promise<void> {
+    return this.db.pool.end();
+  }
+}

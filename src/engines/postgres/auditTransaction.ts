@@ -1,0 +1,84 @@
+import type pg from 'pg';
+import { PIPELINE_EVENT_COLUMNS, PIPELINE_LOG_COLUMNS, PIPELINE_RUN_COLUMNS } from '../../domain/columns.js';
+import type { PipelineEvent } from '../../domain/model.js';
+import type { AuditTransaction, EventsFound } from '../contract.js';
+import { readAlertRow, readBatches, readBatchRow, readEventRow, readRunRow } from './readBatches.js';
+import type { Texts } from './rows.js';
+import { arraysOf } from './rows.js';
+import { run } from './run.js';
+import type { Statement, Statements } from './statements.js';
+import { NEW_ALERT_COLUMNS, NEW_BATCH_COLUMNS } from './statements.js';
+
+/** The contract's statements on a connection that is in a transaction. */
+export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditTransaction {
+  const find = async <Row>(
+    statement: Statement,
+    ids: readonly unknown[],
+    read: (texts: Texts) => Row,
+  ): Promise<Row[]> => (ids.length === 0 ? [] : (await run(client, statement, [ids])).map(read));
+
+  const change = async <Row>(
+    statement: Statement,
+    rows: readonly Row[],
+    columns: ReadonlyArray<keyof Row>,
+  ): Promise<void> => {
+    if (rows.length > 0) await run(client, statement, arraysOf(rows, columns));
+  };
+
+  return {
+    findRuns: (runIDs) => find(sql.findRuns, runIDs, readRunRow),
+    findBatches: (logIDs) => find(sql.findBatches, logIDs, readBatchRow),
+    lockBatches: (logIDs) => find(sql.lockBatches, logIDs, readBatchRow),
+    readBatches: async (logIDs) =>
+      logIDs.length === 0 ? [] : readBatches(client, sql, sql.lockBatches, logIDs),
+    findSuccessors: (logIDs) => find(sql.findSuccessors, logIDs, readBatchRow),
+    findAlerts: (logIDs) => find(sql.findAlertsOf, logIDs, readAlertRow),
+    findEvents: (eventIDs) => find(sql.findEvents, eventIDs, readEventRow),
+
+    openBatches: async (batches) => {
+      if (batches.length === 0) return [];
+      // The second statement sees what others have committed while the first one waited for them.
+      const [, found] = await Promise.all([
+        run(client, sql.openBatches, arraysOf(batches, NEW_BATCH_COLUMNS)),
+        run(client, sql.findOrigins, arraysOf(batches, ['OriginalRunID', 'Namespace'])),
+      ]);
+      return found.map(readBatchRow);
+    },
+    insertRuns: (runs) => change(sql.insertRuns, runs, PIPELINE_RUN_COLUMNS),
+    addEvents: (events) => addEvents(client, sql, events),
+    insertAlerts: (alerts) => change(sql.insertAlerts, alerts, NEW_ALERT_COLUMNS),
+
+    putEvents: (events) => change(sql.putEvents, events, PIPELINE_EVENT_COLUMNS),
+    confirmEvents: async (eventIDs) => {
+      if (eventIDs.length > 0) await run(client, sql.confirmEvents, [eventIDs]);
+    },
+    updateRuns: (runs) => change(sql.updateRuns, runs, PIPELINE_RUN_COLUMNS),
+    updateBatches: (batches) => change(sql.updateBatches, batches, PIPELINE_LOG_COLUMNS),
+    resolveAlerts: async (alertIDs, at) => {
+      if (alertIDs.length > 0) await run(client, sql.resolveAlerts, [alertIDs, at]);
+    },
+  };
+}
+
+async function addEvents(
+  client: pg.ClientBase,
+  sql: Statements,
+  events: readonly PipelineEvent[],
+): Promise<EventsFound> {
+  if (events.length === 0) return { existing: [], closedRuns: [] };
+  const logIDs = [...new Set(events.map(({ LogID }) => LogID))];
+  const runIDs = [...new Set(events.map(({ RunID }) => RunID))];
+  // The first statement waits for whoever closes one of the runs, and the last one sees that it is closed. The insert
+  // alone would share its lock with another insert; when both then change the batch, each waits for the other.
+  const [, added, closed] = await Promise.all([
+    run(client, sql.holdBatches, [logIDs]),
+    run(client, sql.addEvents, arraysOf(events, PIPELINE_EVENT_COLUMNS)),
+    run(client, sql.findClosedRuns, [runIDs]),
+  ]);
+  const addedIDs = new Set(added.map(([eventID]) => eventID));
+  const there = events.filter(({ EventID }) => !addedIDs.has(EventID)).map(({ EventID }) => EventID);
+  return {
+    existing: there.length === 0 ? [] : (await run(client, sql.findEvents, [there])).map(readEventRow),
+    closedRuns: closed.map(([runID]) => runID!),
+  };
+}

@@ -1,0 +1,66 @@
+/** A pool of connections, each with the session settings that the rest relies on. */
+import type pg from 'pg';
+import { BadConfig } from '../../domain/errors.js';
+import { loadDriver } from '../shared/driver.js';
+import { connectProblem } from './errors.js';
+import type { Server } from './url.js';
+
+export interface Database {
+  readonly pool: pg.Pool;
+  readonly label: string;
+}
+
+export interface PoolOptions {
+  readonly connections: number;
+  /** How long the server works on a statement before it gives up. */
+  readonly statementMs: number;
+  /** Whether the sessions refuse to change anything. */
+  readonly readOnly: boolean;
+}
+
+const LOCK_TIMEOUT_MS = 10_000;
+/** The server ends a transaction that its client has left alone, so that no lock outlives a worker that hangs. */
+const IDLE_TRANSACTION_MS = 60_000;
+/** Longer than the server takes to give up: only a connection that is dead comes to this. */
+const SILENCE_MS = 10_000;
+
+export async function connect({ connection, label }: Server, options: PoolOptions): Promise<Database> {
+  const { default: driver } = await loadDriver('pg', 'postgres', () => import('pg'));
+  const settings = sessionSettings(options);
+  const pool = new driver.Pool({
+    ...connection,
+    max: options.connections,
+    keepAlive: true,
+    query_timeout: options.statementMs + SILENCE_MS,
+    // Statements go out without waiting for the answers to those before them; the server keeps their order.
+    pipeline: true,
+    // Values come as the texts that the server sends; what they are is known by column, or by whoever asks.
+    types: { getTypeParser: () => (text: unknown) => text },
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool waits for it; its types don't say so
+    onConnect: (client) => client.query(settings),
+  });
+  // A connection that breaks while nobody uses it leaves the pool. The error of one in use comes to its user, too.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  try {
+    (await pool.connect()).release();
+  } catch (error) {
+    await pool.end();
+    throw new BadConfig(connectProblem(error, label), { cause: error });
+  }
+  return { pool, label };
+}
+
+/** People and code read times in UTC, whatever the server, the database or the role is set to. */
+function sessionSettings({ statementMs, readOnly }: PoolOptions): string {
+  return `
+    SET TimeZone = 'UTC';
+    SET DateStyle = 'ISO';
+    SET bytea_output = 'hex';
+    SET statement_timeout = ${statementMs};
+    SET lock_timeout = ${LOCK_TIMEOUT_MS};
+    SET idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_MS};
+    ${readOnly ? 'SET default_transaction_read_only = on;' : ''}
+    -- What is committed has to survive a power cut.
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`;
+}

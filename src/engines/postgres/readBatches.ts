@@ -1,0 +1,37 @@
+import type pg from 'pg';
+import {
+  ALERT_COLUMNS,
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_LOG_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+} from '../../domain/columns.js';
+import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import { rowReader } from './rows.js';
+import { run } from './run.js';
+import type { Statement, Statements } from './statements.js';
+
+export const readBatchRow = rowReader<PipelineLog>(PIPELINE_LOG_COLUMNS);
+export const readRunRow = rowReader<PipelineRun>(PIPELINE_RUN_COLUMNS);
+export const readEventRow = rowReader<PipelineEvent>(PIPELINE_EVENT_COLUMNS);
+export const readAlertRow = rowReader<Alert>(ALERT_COLUMNS);
+
+/** Batches with all that belongs to them. What `find` locks is locked before the rest is read: statements keep their order. */
+export async function readBatches(
+  client: pg.ClientBase,
+  sql: Statements,
+  find: Statement,
+  logIDs: readonly number[],
+): Promise<BatchRecord[]> {
+  const [batches, runs, events, alerts] = await Promise.all(
+    [find, sql.findRunsOf, sql.findEventsOf, sql.findAlertsOf].map((one) => run(client, one, [logIDs])),
+  );
+  const records = new Map<number, BatchRecord>();
+  for (const texts of batches!) {
+    const batch = readBatchRow(texts);
+    records.set(batch.LogID, { batch, runs: [], events: [], alerts: [] });
+  }
+  for (const row of runs!.map(readRunRow)) records.get(row.LogID)?.runs.push(row);
+  for (const row of events!.map(readEventRow)) records.get(row.LogID)?.events.push(row);
+  for (const row of alerts!.map(readAlertRow)) records.get(row.LogID)?.alerts.push(row);
+  return [...records.values()];
+}

@@ -1,0 +1,123 @@
+/**
+ * The contract's statements. Each takes any number of rows: as an array of ids, or as one array for each column.
+ *
+ * Those that only insert have names, so that a connection parses and plans them once. The others are planned each time
+ * for the tables as they are: a plan made for tables that were empty would stay, and read all of them once they are large.
+ */
+import type { ColumnKind } from '../../domain/columns.js';
+import {
+  ALERT_COLUMNS,
+  columnKind,
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_LOG_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+} from '../../domain/columns.js';
+
+export const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Exclude<
+  (typeof PIPELINE_LOG_COLUMNS)[number],
+  'LogID'
+>[];
+export const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Exclude<
+  (typeof ALERT_COLUMNS)[number],
+  'AlertID'
+>[];
+
+const ARRAYS: Readonly<Record<ColumnKind, string>> = {
+  text: 'text[]',
+  integer: 'bigint[]',
+  boolean: 'boolean[]',
+  time: 'timestamptz[]',
+};
+
+export interface Statement {
+  readonly text: string;
+  readonly name?: string;
+}
+
+export type Statements = ReturnType<typeof statements>;
+
+/** `schema` in quotes. */
+export function statements(schema: string) {
+  const batches = `${schema}.PipelineLog`;
+  const runs = `${schema}.PipelineRun`;
+  const events = `${schema}.PipelineEvent`;
+  const alerts = `${schema}.Alert`;
+  const sql = {
+    findBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID`,
+    // FOR UPDATE and nothing weaker: it makes inserts of events and runs of these batches wait, as their foreign keys
+    // lock the same rows. Always in the order of LogID, so that two transactions don't wait for each other.
+    lockBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
+    holdBatches: `SELECT FROM ${batches} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
+    findSuccessors: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE PreviousLogID = ANY ($1::integer[]) ORDER BY LogID`,
+    findRuns: `${select(PIPELINE_RUN_COLUMNS, runs)} WHERE RunID = ANY ($1::text[])`,
+    findRunsOf: `${select(PIPELINE_RUN_COLUMNS, runs)} WHERE LogID = ANY ($1::integer[]) ORDER BY StartTime, ctid`,
+    findEvents: `${select(PIPELINE_EVENT_COLUMNS, events)} WHERE EventID = ANY ($1::text[])`,
+    // A step's end in the same millisecond as its start comes after it; the rest as it was inserted.
+    findEventsOf: `${select(PIPELINE_EVENT_COLUMNS, events)} WHERE LogID = ANY ($1::integer[])
+      ORDER BY LogID, EventTime, Attempt NULLS FIRST, EventType <> 'start', ctid`,
+    findAlertsOf: `${select(ALERT_COLUMNS, alerts)} WHERE LogID = ANY ($1::integer[]) ORDER BY AlertID`,
+
+    // What is known is left out first, because a conflict costs a LogID.
+    openBatches: `${insert(batches, NEW_BATCH_COLUMNS)}
+      WHERE (SELECT LogID FROM ${batches} AS known
+             WHERE known.OriginalRunID = given.OriginalRunID AND known.Namespace = given.Namespace) IS NULL
+      ON CONFLICT (OriginalRunID, Namespace) DO NOTHING`,
+    findOrigins: `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')}
+      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (OriginalRunID, Namespace, Position)
+      JOIN ${batches} AS known USING (OriginalRunID, Namespace) ORDER BY given.Position`,
+    findClosedRuns: `SELECT RunID FROM ${runs} WHERE RunID = ANY ($1::text[]) AND Status <> 'Running'`,
+
+    confirmEvents: `UPDATE ${events} SET Witness = 'both' WHERE EventID = ANY ($1::text[]) AND Witness <> 'both'`,
+    updateRuns: update(runs, PIPELINE_RUN_COLUMNS),
+    updateBatches: update(batches, PIPELINE_LOG_COLUMNS),
+    resolveAlerts: `UPDATE ${alerts} SET ResolvedAt = $2 WHERE AlertID = ANY ($1::integer[])`,
+
+    uncertifiedRuns: `SELECT R.RunID, R.LogID, R.Status, R.EndTime, L.WorkflowID
+      FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
+      WHERE R.CertifiedAt IS NULL AND L.Namespace = $1 AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
+  };
+  const inserts = {
+    insertRuns: `${insert(runs, PIPELINE_RUN_COLUMNS)} ON CONFLICT (RunID) DO NOTHING`,
+    addEvents: `${insert(events, PIPELINE_EVENT_COLUMNS)} ON CONFLICT (EventID) DO NOTHING RETURNING EventID`,
+    insertAlerts: insert(alerts, NEW_ALERT_COLUMNS),
+    putEvents: `${insert(events, PIPELINE_EVENT_COLUMNS)}
+      ON CONFLICT (EventID) DO UPDATE SET ${PIPELINE_EVENT_COLUMNS.slice(1)
+        .map((column) => `${column} = excluded.${column}`)
+        .join(', ')}`,
+  };
+  return {
+    ...mapValues(sql, (text): Statement => ({ text })),
+    ...mapValues(inserts, (text, name): Statement => ({ text, name })),
+  };
+}
+
+export function select(columns: readonly string[], table: string): string {
+  return `SELECT ${list(columns)} FROM ${table}`;
+}
+
+function insert(table: string, columns: readonly string[]): string {
+  return `INSERT INTO ${table} (${list(columns)}) SELECT ${list(columns)} FROM ${given(columns)}`;
+}
+
+/** The first column is the key. */
+function update(table: string, [key, ...columns]: readonly string[]): string {
+  const changes = columns.map((column) => `${column} = given.${column}`).join(', ');
+  return `UPDATE ${table} AS known SET ${changes} FROM ${given([key!, ...columns])} WHERE known.${key} = given.${key}`;
+}
+
+function given(columns: readonly string[]): string {
+  const arrays = columns.map((column, index) => `$${index + 1}::${ARRAYS[columnKind(column)]}`);
+  return `unnest(${arrays.join(', ')}) AS given (${list(columns)})`;
+}
+
+function list(columns: readonly string[], table?: string): string {
+  return columns.map((column) => (table ? `${table}.${column}` : column)).join(', ');
+}
+
+function mapValues<Name extends string, T>(
+  texts: Record<Name, string>,
+  make: (text: string, name: string) => T,
+): Record<Name, T> {
+  const entries = Object.entries<string>(texts).map(([name, text]) => [name, make(text, name)]);
+  return Object.fromEntries(entries) as Record<Name, T>;
+}
