@@ -1,20 +1,28 @@
 /**
  * `npm run endings`: plays every ending against a real dev server and prints what the audit says about each. The audit
- * is kept in SQLite, or where BATCHTRAIL_AUDIT_URL says. Words behind it choose the endings whose names have them.
+ * is kept in SQLite; with --postgres in a PostgreSQL server that is started for it, with --audit <url> there. Words
+ * behind it choose the endings whose names have them.
  */
+import { parseArgs } from 'node:util';
 import { startDevServer } from '../../src/dev/devServer.js';
+import { startPostgres } from '../endpoints/postgres.js';
 import { endings } from './catalog/index.js';
 import type { Observed } from './observe.js';
 import { isDeepEqual, perform } from './perform.js';
 import { Stage } from './stage.js';
 
-const only = process.argv.slice(2).join(' ').toLowerCase();
+const { values, positionals } = parseArgs({
+  options: { postgres: { type: 'boolean' }, audit: { type: 'string' } },
+  allowPositionals: true,
+});
+const only = positionals.join(' ').toLowerCase();
 const chosen = endings.filter(({ name }) => name.toLowerCase().includes(only));
 const server = await startDevServer({ report: (line) => process.stderr.write(`${line}\n`) });
+const database = values.postgres ? await startPostgres() : undefined;
 const stage = await Stage.open({
   address: server.address,
   temporalCli: server.executable,
-  auditUrl: process.env.BATCHTRAIL_AUDIT_URL,
+  auditUrl: database?.url ?? values.audit,
 });
 let wrong = 0;
 
@@ -44,6 +52,7 @@ try {
   console.log(`\n${chosen.length - wrong} of ${chosen.length} endings are as they must be`);
 } finally {
   await stage.close();
+  await database?.stop();
   await server.stop();
 }
 process.exitCode = wrong > 0 ? 1 : 0;
