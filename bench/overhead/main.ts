@@ -87,11 +87,12 @@ function print(): void {
     ['throughput', (figures) => figures.runsPerSecond],
     ['worker CPU per run', (figures) => figures.workerCpuMsPerRun],
     ['worker and server CPU per run', (figures) => both(figures)],
+    ['worker CPU, with deferred reads', (figures) => figures.workerCpuMsPerRun + figures.deferredCpuMsPerRun],
     ['latency of one run alone', (figures) => figures.sequentialMs],
   ];
   for (const variant of ['batchtrail', 'opentelemetry'] as const) {
     console.log(variant);
-    for (const [name, figure] of rows) console.log(`  ${name.padEnd(30)} ${ratios(variant, figure)}`);
+    for (const [name, figure] of rows) console.log(`  ${name.padEnd(32)} ${ratios(variant, figure)}`);
   }
   const events = VARIANTS.map((variant) => `${variant} ${measured.get(variant)![0]!.historyEvents}`);
   console.log(`\nevents in one run's history: ${events.join(', ')}`);
