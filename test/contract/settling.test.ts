@@ -1,0 +1,253 @@
+import { expect, it } from 'vitest';
+import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
+import type { BatchRef, RunStart } from '../../src/domain/model.js';
+import { everyEngine } from './engines.js';
+import { FAILED, event, open, openAll, read, record, runHistory, runStart, settle } from './rows.js';
+
+const FAILURE = { status: 'Error', error: { type: 'Error', message: 'disk full' } } as const;
+
+everyEngine('settling', ({ audit }) => {
+  const openOne = async (more: Partial<RunStart> = {}): Promise<{ start: RunStart; ref: BatchRef }> => {
+    const start = runStart(more);
+    return { start, ref: await open(audit.store, start) };
+  };
+  const resetOf = ({ RunID, WorkflowID }: RunStart): RunStart =>
+    runStart({ OriginalRunID: RunID, WorkflowID });
+  const batchOf = async (ref: BatchRef) => (await read(audit.store, ref)).batch;
+
+  it('closes a batch with its status, duration, counts and certificate', async () => {
+    const { start, ref } = await openOne();
+    const later = '2026-03-29T01:05:00.000Z';
+    await record(audit.store, [
+      event(ref, { EventType: 'start' }),
+      event(ref, { RowsProcessed: 40, SourceSystem: 'ERP' }),
+      event(ref, { ActivityID: '2', EventType: 'start', EventTime: later }),
+      event(ref, { ActivityID: '2', EventTime: later, RowsProcessed: 2, SourceSystem: 'CRM' }),
+    ]);
+    await settle(audit.store, [runHistory(start, {}, [{}, { ActivityID: '2' }])]);
+    const { batch, runs, events, alerts } = await read(audit.store, ref);
+    expect(batch).toMatchObject({
+      ...{ Status: 'Success', EndTime: '2026-03-29T01:10:00.000Z', DurationMs: 600_001, ErrorMessage: null },
+      ...{ RowsProcessed: 42, SourceSystem: 'ERP, CRM', Resolution: null, AlertTriggered: false },
+    });
+    expect(runs).toMatchObject([
+      { Status: 'Success', Reason: 'start', CertifiedEventID: 11, GapCount: 0, EndTime: batch.EndTime },
+    ]);
+    expect(events.map(({ Witness }) => Witness)).toEqual(['both', 'both', 'both', 'both']);
+    expect(alerts).toEqual([]);
+  });
+
+  it('shows a good end at once, and what history proves about it later', async () => {
+    const { start, ref } = await openOne();
+    const end = { ...ref, Status: 'Success', EndTime: '2026-03-29T01:10:00.000Z' } as const;
+    await audit.store.transaction((tx) => closeRuns(tx, [end]));
+    const { batch, runs } = await read(audit.store, ref);
+    expect([batch.Status, runs[0]!.Status, runs[0]!.CertifiedAt]).toEqual(['Success', 'Success', null]);
+    await settle(audit.store, [runHistory(start, { counts: { RowsProcessed: 9 } })]);
+    expect((await read(audit.store, ref)).batch).toMatchObject({ Status: 'Success', RowsProcessed: 9 });
+  });
+
+  it('twice changes nothing more', async () => {
+    const { start, ref } = await openOne();
+    await record(audit.store, [
+      event(ref, { EventType: 'start' }),
+      event(ref, { EventType: 'failure', ErrorMessage: 'disk full', RetryStatus: 'exhausted' }),
+    ]);
+    const history = runHistory(start, FAILURE, [{ end: FAILED }]);
+    await settle(audit.store, [history]);
+    const once = await read(audit.store, ref);
+    await settle(audit.store, [history]);
+    expect(await read(audit.store, ref)).toEqual(once);
+    expect(once.alerts.map(({ Rule }) => Rule)).toEqual(['step-failed', 'batch-failed']);
+  });
+
+  it('by two connections at the same moment leaves one set of alerts and the right RetryCount', async () => {
+    const [one, other] = await Promise.all([audit.another(), audit.another()]);
+    const { start, ref } = await openOne();
+    await record(audit.store, [
+      event(ref, { EventType: 'start' }),
+      event(ref, { EventType: 'retry', RetryStatus: 'retrying' }),
+      event(ref, { EventType: 'start', Attempt: 2 }),
+    ]);
+    const history = runHistory(start, FAILURE, [{ attempt: 2, end: FAILED }]);
+    await Promise.all([one, other, one, other].map((store) => settle(store, [history])));
+    const { batch, alerts, events } = await read(audit.store, ref);
+    expect(alerts.map(({ Rule }) => Rule).sort()).toEqual(['batch-failed', 'step-failed']);
+    expect(batch).toMatchObject({ RetryCount: 1, Status: 'Error', Resolution: 'open' });
+    expect(events.map(({ EventType }) => EventType)).toEqual(['start', 'retry', 'start', 'failure']);
+  });
+
+  it('by two connections of many runs in opposite orders ends, and closes each once', async () => {
+    const [one, other] = await Promise.all([audit.another(), audit.another()]);
+    const starts = Array.from({ length: 10 }, () => runStart());
+    const refs = await openAll(audit.store, starts);
+    const histories = starts.map((start) => runHistory(start, FAILURE));
+    await Promise.all([settle(one, histories), settle(other, histories.toReversed())]);
+    const records = await audit.store.transaction((tx) => tx.readBatches(refs.map(({ LogID }) => LogID)));
+    expect(records.map(({ batch }) => batch.Status)).toEqual(Array<string>(10).fill('Error'));
+    expect(records.map(({ alerts }) => alerts.length)).toEqual(Array<number>(10).fill(1));
+  });
+
+  it('beside a connection that records the same run counts what both say', async () => {
+    const [one, other] = await Promise.all([audit.another(), audit.another()]);
+    const { start, ref } = await openOne();
+    const late = [1, 2, 3, 4].map((number) =>
+      event(ref, { EventType: 'start', ActivityID: `late ${number}` }),
+    );
+    await Promise.all([
+      settle(one, [runHistory(start, { counts: { RowsProcessed: 5 } })]),
+      ...late.map((one) => record(other, [one])),
+    ]);
+    const { batch, events } = await read(audit.store, ref);
+    expect(batch).toMatchObject({ Status: 'Success', RowsProcessed: 5 });
+    expect(events.filter(({ EventType }) => EventType === 'start')).toHaveLength(4);
+  });
+
+  it('closes, a reset opens again under the same LogID, and its success repairs the batch', async () => {
+    const { start, ref } = await openOne();
+    await record(audit.store, [
+      event(ref, { EventType: 'start' }),
+      event(ref, { EventType: 'failure', RetryStatus: 'exhausted' }),
+    ]);
+    await settle(audit.store, [runHistory(start, FAILURE, [{ end: FAILED }])]);
+    expect(await batchOf(ref)).toMatchObject({
+      ...{ Status: 'Error', Resolution: 'open', AlertTriggered: true, ErrorMessage: 'disk full' },
+    });
+
+    const reset = resetOf(start);
+    expect((await open(audit.store, reset, '2026-03-29T02:00:00.000Z')).LogID).toBe(ref.LogID);
+    expect(await batchOf(ref)).toMatchObject({
+      ...{ Status: 'Running', RunID: reset.RunID, EndTime: null, ErrorMessage: null, Resolution: 'open' },
+    });
+
+    await settle(audit.store, [runHistory(reset, { time: '2026-03-29T02:10:00.000Z' })]);
+    const { batch, runs, alerts } = await read(audit.store, ref);
+    expect(batch).toMatchObject({ Status: 'Success', Resolution: 'replayed', ResolvedByLogID: ref.LogID });
+    expect(runs.map(({ Status, Reason, ErrorMessage }) => [Status, Reason, ErrorMessage])).toEqual([
+      ['Error', 'start', 'disk full'],
+      ['Success', 'reset', null],
+    ]);
+    expect(alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
+    expect(alerts).toHaveLength(2);
+  });
+
+  it('takes a base run and its reset in one group', async () => {
+    const { start, ref } = await openOne();
+    const reset = resetOf(start);
+    await settle(audit.store, [
+      runHistory(start, { status: 'Terminated', byReset: true }),
+      runHistory(reset, { time: '2026-03-29T02:10:00.000Z' }),
+    ]);
+    const { batch, runs, alerts } = await read(audit.store, ref);
+    expect(batch).toMatchObject({ Status: 'Success', RunID: reset.RunID, Resolution: null });
+    expect(runs.map(({ Status }) => Status).sort()).toEqual(['Success', 'Terminated']);
+    expect(alerts).toEqual([]);
+  });
+
+  it('keeps what a zombie reports after its run was closed, and leaves the batch as it is', async () => {
+    const { start, ref } = await openOne();
+    await record(audit.store, [event(ref, { EventType: 'start' })]);
+    await settle(audit.store, [runHistory(start, { status: 'TimedOut' })]);
+    const before = await read(audit.store, ref);
+    expect(before.events.map(({ EventType }) => EventType)).toEqual(['start', 'lost']);
+    await record(audit.store, [
+      event(ref, { EventType: 'failure', ErrorMessage: 'nobody listens', RetryStatus: 'exhausted' }),
+      event(ref, { EventType: 'start', ActivityID: '2' }),
+      event(ref, { EventType: 'retry', ActivityID: '2', RetryStatus: 'retrying' }),
+    ]);
+    const { batch, alerts, events } = await read(audit.store, ref);
+    expect(batch).toEqual(before.batch);
+    expect(alerts).toEqual(before.alerts);
+    const ends = events.filter(({ EventType }) => EventType !== 'start');
+    expect(ends.map(({ EventType }) => EventType).sort()).toEqual(['failure', 'retry']);
+    for (const { Message, AlertTriggered } of ends) {
+      expect(Message).toMatch(/^late: /);
+      expect(AlertTriggered).toBe(false);
+    }
+  });
+
+  it('writes the ends of attempts whose worker died, and of attempts that no worker saw', async () => {
+    const { start, ref } = await openOne();
+    await record(audit.store, [event(ref, { EventType: 'start' })]);
+    await settle(audit.store, [runHistory(start, {}, [{ attempt: 3 }, { ActivityID: '2' }])]);
+    const { runs, events, batch } = await read(audit.store, ref);
+    const of = (id: string): string[] =>
+      events
+        .filter(({ ActivityID }) => ActivityID === id)
+        .map(({ Attempt, EventType, Witness }) => `${Attempt} ${EventType} ${Witness}`)
+        .sort();
+    expect(of('1')).toEqual([
+      ...['1 lost history', '1 start live', '2 lost history', '2 start history'],
+      ...['3 start history', '3 success history'],
+    ]);
+    expect(of('2')).toEqual(['1 start history', '1 success history']);
+    expect(batch.RetryCount).toBe(2);
+    expect(runs[0]!.GapCount).toBe(7);
+  });
+
+  it('corrects what a worker guessed, and drops the alert that it had raised', async () => {
+    const { start, ref } = await openOne();
+    await record(audit.store, [
+      event(ref, { EventType: 'start' }),
+      event(ref, { EventType: 'failure', RetryStatus: 'exhausted' }),
+      event(ref, { EventType: 'start', Attempt: 2 }),
+      event(ref, { Attempt: 2, RetryStatus: 'recovered' }),
+    ]);
+    await settle(audit.store, [runHistory(start, {}, [{ attempt: 2 }])]);
+    const { batch, events, alerts } = await read(audit.store, ref);
+    expect(events.map(({ EventType, RetryStatus }) => [EventType, RetryStatus])).toEqual([
+      ['start', null],
+      ['retry', 'retrying'],
+      ['start', null],
+      ['success', 'recovered'],
+    ]);
+    expect(alerts.map(({ ResolvedAt }) => ResolvedAt !== null)).toEqual([true]);
+    expect(batch.RetryStatus).toBe('recovered');
+  });
+
+  it('settles the tries before it when a retried workflow succeeds, in whatever order they are closed', async () => {
+    const first = runStart();
+    const second = runStart({ previousRunID: first.RunID });
+    const third = runStart({ previousRunID: second.RunID });
+    const refs = [];
+    for (const start of [first, second, third]) refs.push(await open(audit.store, start));
+    await settle(audit.store, [runHistory(second, { ...FAILURE, willRetry: true })]);
+    await settle(audit.store, [runHistory(third)]);
+    await settle(audit.store, [runHistory(first, { ...FAILURE, willRetry: true })]);
+    for (const ref of refs.slice(0, 2)) {
+      const { batch, alerts } = await read(audit.store, ref);
+      expect(batch).toMatchObject({
+        ...{ Status: 'Error', Resolution: 'superseded', RetryStatus: 'recovered' },
+        ResolvedByLogID: refs[2]!.LogID,
+      });
+      expect(alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
+    }
+  });
+
+  it('opens the batch of a run that no worker opened', async () => {
+    const start = runStart();
+    await settle(audit.store, [runHistory(start, { status: 'Terminated' }, [{}])]);
+    const { LogID } = await open(audit.store, start);
+    const { batch, events, alerts } = await read(audit.store, { LogID });
+    expect(batch).toMatchObject({ Status: 'Terminated', Resolution: 'open' });
+    expect([events.length, alerts.length]).toEqual([2, 1]);
+  });
+
+  it('leaves every status as Temporal says it', async () => {
+    const statuses = ['Success', 'Error', 'Cancelled', 'Terminated', 'TimedOut', 'Continued'] as const;
+    const starts = statuses.map(() => runStart());
+    const refs = await openAll(audit.store, starts);
+    await settle(
+      audit.store,
+      starts.map((start, index) => runHistory(start, { status: statuses[index]! })),
+    );
+    const records = await audit.store.transaction((tx) => tx.findBatches(refs.map(({ LogID }) => LogID)));
+    const byID = new Map(records.map((batch) => [batch.LogID, batch]));
+    expect(refs.map(({ LogID }) => [byID.get(LogID)!.Status, byID.get(LogID)!.Resolution])).toEqual(
+      statuses.map((status) => [
+        status,
+        ['Error', 'Terminated', 'TimedOut'].includes(status) ? 'open' : null,
+      ]),
+    );
+  });
+});

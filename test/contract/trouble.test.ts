@@ -1,0 +1,198 @@
+import { DefaultLogger, type LogEntry } from '@temporalio/worker';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { Recorder } from '../../src/audit/recorder.js';
+import type { BatchRef } from '../../src/domain/model.js';
+import { engineFor } from '../../src/engines/index.js';
+import { everyEngine } from './engines.js';
+import { event, open, read, record, runStart } from './rows.js';
+
+everyEngine('trouble', ({ engine, audit, ifAble }) => {
+  ifAble('endConnections', 'ended connections are replaced before anybody notices', async () => {
+    const login = await audit.place.worker!();
+    const store = await audit.another(login.url);
+    const reader = await audit.reader(login.url);
+    const ref = await open(store, runStart());
+    await reader.batch(ref.LogID);
+    expect(await login.endConnections()).toBeGreaterThan(0);
+    await record(store, [event(ref)]);
+    expect((await reader.batch(ref.LogID))!.events).toHaveLength(1);
+  });
+
+  ifAble(
+    'endConnections',
+    'a connection that ends within a transaction leaves nothing half-written',
+    async () => {
+      const login = await audit.place.worker!();
+      const store = await audit.another(login.url);
+      const ref = await open(store, runStart());
+      let times = 0;
+      const dying = store.transaction(async (tx) => {
+        await tx.putEvents([event(ref, { ActivityID: `${++times}` })]);
+        // Where the engine runs the work again, it may succeed the second time.
+        if (times === 1) await login.endConnections();
+        await tx.putEvents([event(ref, { ActivityID: 'second' })]);
+      });
+      const hasFailed = await dying.then(
+        () => false,
+        () => true,
+      );
+      const { events } = await read(audit.store, ref);
+      expect(events.map(({ ActivityID }) => ActivityID).sort()).toEqual(hasFailed ? [] : ['2', 'second']);
+      await record(store, [event(ref)]);
+      expect(await read(audit.store, ref)).toMatchObject({ batch: { LogID: ref.LogID } });
+    },
+  );
+
+  ifAble('endConnections', 'the recorder loses nothing when connections end under it', async () => {
+    const login = await audit.place.worker!();
+    const recorder = new Recorder(
+      await audit.another(login.url),
+      new DefaultLogger('ERROR', () => undefined),
+    );
+    const refs = await Promise.all(Array.from({ length: 5 }, () => recorder.open(runStart())));
+    for (let round = 1; round <= 4; round++) {
+      const writing = refs.map((ref) => recorder.record([event(ref, { ActivityID: `${round}` })]));
+      await login.endConnections();
+      await Promise.all(writing);
+    }
+    for (const ref of refs) expect((await read(audit.store, ref)).events).toHaveLength(4);
+  });
+
+  ifAble(
+    'readOnly',
+    'a read-only database says so, can be read, and is written again afterwards',
+    async () => {
+      const ref = await open(audit.store, runStart());
+      const { url, undo } = await audit.place.makeReadOnly!();
+      try {
+        const writing = audit.another(url).then(async (store) => {
+          expect(await store.migrate()).toEqual([]);
+          await record(store, [event(ref)]);
+        });
+        await expect(writing).rejects.toThrow(/read.?only|right to write|permission/i);
+        expect((await (await audit.reader(url)).batch(ref.LogID))!.events).toEqual([]);
+      } finally {
+        await undo();
+      }
+      await record(await audit.another(url), [event(ref)]);
+      expect((await read(audit.store, ref)).events).toHaveLength(1);
+    },
+  );
+
+  ifAble(
+    'full',
+    'a full database takes all of a change or nothing, and goes on when there is room',
+    async () => {
+      const store = await audit.another();
+      const ref = await open(store, runStart());
+      const { undo } = await audit.place.fill!(store);
+      const large = ['1', '2', '3'].map((ActivityID) =>
+        event(ref, { ActivityID, ErrorMessage: 'x'.repeat(1_000_000) }),
+      );
+      await expect(record(store, large)).rejects.toThrow(/full/i);
+      expect((await read(audit.store, ref)).events).toEqual([]);
+      await undo();
+      await record(store, large);
+      expect((await read(audit.store, ref)).events).toHaveLength(3);
+    },
+  );
+
+  ifAble(
+    'full',
+    'the recorder holds what a full database refuses, says so, and writes it later',
+    async () => {
+      const store = await audit.another();
+      const complaints: LogEntry[] = [];
+      const recorder = new Recorder(store, new DefaultLogger('INFO', (entry) => complaints.push(entry)));
+      const ref = await recorder.open(runStart());
+      const { undo } = await audit.place.fill!(store);
+      const writing = recorder.record([event(ref, { ErrorMessage: 'x'.repeat(1_000_000) })]);
+      await expect
+        .poll(() => complaints.map(({ message }) => message))
+        .toContainEqual(expect.stringMatching(/did not take/));
+      expect((await read(audit.store, ref)).events).toEqual([]);
+      await undo();
+      await writing;
+      expect((await read(audit.store, ref)).events).toHaveLength(1);
+    },
+  );
+
+  ifAble(
+    'holdLock',
+    'a lock that somebody else holds is waited for, without holding up the event loop',
+    async () => {
+      const store = await audit.another();
+      const { release } = await audit.place.holdLock!();
+      let turns = 0;
+      const turning = setInterval(() => turns++, 5);
+      const opening = open(store, runStart());
+      // There is nothing to await: that it does not go on is the point.
+      const early = await Promise.race([opening, delay(200)]);
+      await release();
+      await opening;
+      clearInterval(turning);
+      expect(early).toBeUndefined();
+      expect(turns).toBeGreaterThan(10);
+    },
+  );
+
+  ifAble(
+    'restart',
+    'a restarted server is not noticed between two calls, and the recorder loses nothing',
+    async () => {
+      const server = await engine.startOwn!();
+      const toClose: Array<{ close(): Promise<void> }> = [];
+      try {
+        const { url } = server;
+        const { openAuditReader, openAuditStore } = await engineFor(url, 'url');
+        const store = await openAuditStore({ url });
+        toClose.push(store);
+        await store.migrate();
+        const reader = await openAuditReader({ url });
+        toClose.push(reader);
+        const ref = await open(store, runStart());
+        await reader.batch(ref.LogID);
+
+        await server.restart();
+        await record(store, [event(ref)]);
+        expect((await reader.batch(ref.LogID))!.events).toHaveLength(1);
+
+        const recorder = new Recorder(store, new DefaultLogger('ERROR', () => undefined));
+        const refs: BatchRef[] = [];
+        let isBack = false;
+        const restarting = server.restart().then(() => (isBack = true));
+        while (!isBack) {
+          const opened = await recorder.open(runStart());
+          await recorder.record([event(opened)]);
+          refs.push(opened);
+        }
+        await restarting;
+        const records = await store.transaction((tx) => tx.readBatches(refs.map(({ LogID }) => LogID)));
+        expect(records.map(({ events }) => events.length)).toEqual(refs.map(() => 1));
+      } finally {
+        await Promise.allSettled(toClose.map((one) => one.close()));
+        await server.stop();
+      }
+    },
+  );
+
+  it('a store that was closed refuses work, and closing waits for what is under way', async () => {
+    const place = audit.place;
+    const { url, schema } = place;
+    const store = await (await engineFor(url, 'url')).openAuditStore({ url, schema });
+    const ref = await open(store, runStart());
+    let begin: () => void;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const recording = store.transaction(async (tx) => {
+      await tx.findBatches([ref.LogID]);
+      begin();
+      await tx.putEvents([event(ref)]);
+    });
+    await begun;
+    await store.close();
+    await recording;
+    expect((await read(audit.store, ref)).events).toHaveLength(1);
+    await expect(open(store, runStart())).rejects.toThrow();
+  });
+});

@@ -1,0 +1,14 @@
+/** The contract suite by itself: it needs no Temporal server. */
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: fileURLToPath(new URL('../..', import.meta.url)),
+    include: ['test/contract/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // Much of the time is spent waiting: for a lock, for a server, for the pace of a store.
+    maxWorkers: 3,
+  },
+});
