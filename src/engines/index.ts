@@ -5,6 +5,10 @@ import type { Engine } from './contract.js';
 
 const ENGINES: Record<string, () => Promise<{ engine: Engine }>> = {
   sqlite: () => import('./sqlite/index.js'),
+  postgres: () => import('./postgres/index.js'),
+  postgresql: () => import('./postgres/index.js'),
+  mssql: () => import('./mssql/index.js'),
+  snowflake: () => import('./snowflake/index.js'),
 };
 
 export async function engineFor(url: string, at: string): Promise<Engine> {

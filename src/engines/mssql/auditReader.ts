@@ -1,0 +1,86 @@
+/** The audit tables for people. */
+import { BadInput, NotFound } from '../../domain/errors.js';
+import { PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
+import type { BatchRecord, PipelineLog } from '../../domain/model.js';
+import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import { listStatement } from './batchFilter.js';
+import type { Database } from './connect.js';
+import { connect } from './connect.js';
+import { readBatches } from './readBatches.js';
+import { readRows } from './rows.js';
+import { quote, schemaName } from './schemaName.js';
+import { selectOnly } from './selectOnly.js';
+import type { Answer } from './sqlValues.js';
+import { readAnswer } from './sqlValues.js';
+import type { Statements } from './statements.js';
+import { statements } from './statements.js';
+import { ConnectionLost, inTransaction, reading } from './transactions.js';
+import { readUrl } from './url.js';
+
+const CONNECTIONS = 4;
+
+export async function openAuditReader({ url, schema }: AuditOptions): Promise<AuditReader> {
+  const name = schemaName(schema);
+  const db = await connect(readUrl(url), { connections: CONNECTIONS });
+  try {
+    await checkThere(db, name);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return new MssqlAuditReader(db, quote(name));
+}
+
+async function checkThere(db: Database, schema: string): Promise<void> {
+  const [there] = await reading(db, (session) =>
+    session.run(
+      "SELECT 1 AS [There] FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = @schema AND TABLE_NAME = N'PipelineLog'",
+      { schema: [db.driver.NVarChar(128), schema] },
+    ),
+  );
+  if (there?.length !== 0) return;
+  throw new NotFound(
+    `${db.label} has no table ${schema}.PipelineLog, or this user has no right to read it. \`batchtrail migrate\` makes the tables, and so does the first worker that uses them`,
+  );
+}
+
+class MssqlAuditReader implements AuditReader {
+  readonly #sql: Statements;
+
+  /** `schema` in brackets. */
+  constructor(
+    readonly db: Database,
+    readonly schema: string,
+  ) {
+    this.#sql = statements(schema);
+  }
+
+  async batches(filter: BatchFilter): Promise<PipelineLog[]> {
+    const { text, inputs } = listStatement(this.db.driver, this.schema, filter);
+    const [rows] = await reading(this.db, (session) => session.run(text, inputs));
+    return readRows<PipelineLog>(PIPELINE_LOG_COLUMNS, rows);
+  }
+
+  async batch(logID: number): Promise<BatchRecord | undefined> {
+    const [record] = await reading(this.db, (session) =>
+      readBatches(session, this.#sql, this.#sql.findBatches, [logID]),
+    );
+    return record;
+  }
+
+  async query(sql: string): Promise<Answer> {
+    const text = selectOnly(sql);
+    try {
+      return await inTransaction(this.db, 'rollback', async (session) =>
+        readAnswer(session.driver, await session.runAny(text)),
+      );
+    } catch (error) {
+      if (error instanceof ConnectionLost) throw error;
+      throw new BadInput(`The database refused the statement: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  close(): Promise<void> {
+    return this.db.close();
+  }
+}

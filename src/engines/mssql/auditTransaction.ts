@@ -1,0 +1,119 @@
+import {
+  ALERT_COLUMNS,
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_LOG_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+} from '../../domain/columns.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { AuditTransaction, EventsFound } from '../contract.js';
+import { NEW_ALERT_COLUMNS, NEW_BATCH_COLUMNS, POSITION } from './columns.js';
+import { given } from './given.js';
+import { inOrder, readBatches } from './readBatches.js';
+import { readRows } from './rows.js';
+import type { Inputs, Session } from './session.js';
+import type { Statement, Statements } from './statements.js';
+import { Conflict } from './transactions.js';
+
+const EVENT_COLUMNS = [...PIPELINE_EVENT_COLUMNS, POSITION] as const;
+
+/** The contract's statements in a transaction. */
+export function auditTransaction(session: Session, sql: Statements): AuditTransaction {
+  /** Runs the statement for the rows that are given, in as few requests as they fit in. */
+  const run = async <Row extends object, Answer = never>(
+    statement: Statement,
+    columns: ReadonlyArray<keyof Row & string>,
+    rows: readonly Row[],
+    answer: ReadonlyArray<keyof Answer & string> = [],
+    inputs: Inputs = {},
+  ): Promise<Answer[]> => {
+    const answers: Answer[] = [];
+    for (const part of given(session.driver, columns, rows)) {
+      const [records] = await session.run(statement(part.table(columns)), { ...part.inputs, ...inputs });
+      answers.push(...readRows<Answer>(answer, records));
+    }
+    return answers;
+  };
+
+  return {
+    findRuns: (runIDs) =>
+      run<{ RunID: string }, PipelineRun>(
+        sql.findRuns,
+        ['RunID'],
+        runIDs.map((RunID) => ({ RunID })),
+        PIPELINE_RUN_COLUMNS,
+      ),
+    findBatches: (logIDs) => findBatches(sql.findBatches, logIDs),
+    lockBatches: (logIDs) => findBatches(sql.lockBatches, logIDs),
+    readBatches: (logIDs) => readBatches(session, sql, sql.lockBatches, logIDs),
+    findSuccessors: (logIDs) => findBatches(sql.findSuccessors, logIDs),
+    findAlerts: (logIDs) =>
+      run<{ LogID: number }, Alert>(sql.findAlerts, ['LogID'], inOrder(logIDs), ALERT_COLUMNS),
+    findEvents: (eventIDs) =>
+      run<{ EventID: string }, PipelineEvent>(
+        sql.findEvents,
+        ['EventID'],
+        eventIDs.map((EventID) => ({ EventID })),
+        PIPELINE_EVENT_COLUMNS,
+      ),
+
+    openBatches: (batches) =>
+      run(sql.openBatches, [...NEW_BATCH_COLUMNS, POSITION], withPositions(batches), PIPELINE_LOG_COLUMNS),
+    insertRuns: async (runs) => void (await run(sql.insertRuns, PIPELINE_RUN_COLUMNS, runs)),
+    addEvents: (events) => addEvents(session, sql, events),
+    insertAlerts: async (alerts) => void (await run(sql.insertAlerts, NEW_ALERT_COLUMNS, alerts)),
+
+    putEvents: async (events) => void (await run(sql.putEvents, EVENT_COLUMNS, withPositions(events))),
+    confirmEvents: async (eventIDs) =>
+      void (await run(
+        sql.confirmEvents,
+        ['EventID'],
+        eventIDs.map((EventID) => ({ EventID })),
+      )),
+    updateRuns: async (runs) => void (await run(sql.updateRuns, PIPELINE_RUN_COLUMNS, runs)),
+    updateBatches: async (batches) => void (await run(sql.updateBatches, PIPELINE_LOG_COLUMNS, batches)),
+    resolveAlerts: async (alertIDs, at) =>
+      void (await run(
+        sql.resolveAlerts,
+        ['AlertID'],
+        alertIDs.map((AlertID) => ({ AlertID })),
+        [],
+        { at: [session.driver.DateTime2(3), new Date(at)] },
+      )),
+  };
+
+  function findBatches(statement: Statement, logIDs: readonly number[]): Promise<PipelineLog[]> {
+    return run<{ LogID: number }, PipelineLog>(statement, ['LogID'], inOrder(logIDs), PIPELINE_LOG_COLUMNS);
+  }
+}
+
+function withPositions<Row>(rows: readonly Row[]): Array<Row & { Position: number }> {
+  return rows.map((row, Position) => ({ ...row, Position }));
+}
+
+async function addEvents(
+  session: Session,
+  sql: Statements,
+  events: readonly PipelineEvent[],
+): Promise<EventsFound> {
+  const existing: PipelineEvent[] = [];
+  const closedRuns = new Set<string>();
+  for (const part of given(session.driver, EVENT_COLUMNS, withPositions(events))) {
+    const [found, added = [], closed] = await session.run(
+      // The insert waits for whoever closes one of the runs, and the statement after it sees that it is closed.
+      [
+        sql.findEvents(part.table(['EventID'])),
+        sql.insertEvents(part.table(EVENT_COLUMNS)),
+        'SELECT @@ROWCOUNT AS [Added]',
+        sql.findClosedRuns(part.table(['RunID'])),
+      ].join(';\n'),
+      part.inputs,
+    );
+    const there = readRows<PipelineEvent>(PIPELINE_EVENT_COLUMNS, found);
+    if (there.length + Number(added[0]?.['Added']) !== part.count) {
+      throw new Conflict('Another transaction added some of the events between two statements');
+    }
+    existing.push(...there);
+    for (const { RunID } of readRows<PipelineRun>(['RunID'], closed)) closedRuns.add(RunID);
+  }
+  return { existing, closedRuns: [...closedRuns] };
+}

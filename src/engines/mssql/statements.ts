@@ -1,0 +1,99 @@
+/**
+ * The contract's statements. They read the rows or ids that they are about from `given`, a derived table. Hints for
+ * locks and MERGE are left out: unique keys decide who was first, and the transaction that came second runs again.
+ */
+import {
+  ALERT_COLUMNS,
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_LOG_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+} from '../../domain/columns.js';
+import { list, NEW_ALERT_COLUMNS, NEW_BATCH_COLUMNS, POSITION } from './columns.js';
+
+export type Statements = ReturnType<typeof statements>;
+export type Statement = (given: string) => string;
+
+/** `schema` in brackets. */
+export function statements(schema: string) {
+  const batches = `${schema}.[PipelineLog]`;
+  const runs = `${schema}.[PipelineRun]`;
+  const events = `${schema}.[PipelineEvent]`;
+  const alerts = `${schema}.[Alert]`;
+  const findBatches: Statement = (given) =>
+    `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('LogID', given)}`;
+  // An update that changes nothing locks the rows, also against inserts of events and runs, whose foreign keys read them.
+  const lockBatches: Statement = (given) =>
+    `UPDATE ${batches} SET [RetryCount] = [RetryCount] ${isIn('LogID', given)};\n${findBatches(given)}`;
+  // In their order, which EventNo keeps.
+  const insertEvents: Statement = (given) =>
+    `${insertMissing(events, PIPELINE_EVENT_COLUMNS, given)} ORDER BY given.[${POSITION}]`;
+  return {
+    findBatches,
+    lockBatches,
+    findRuns: (given: string) => `${select(PIPELINE_RUN_COLUMNS, runs)} ${isIn('RunID', given)}`,
+    findEvents: (given: string) => `${select(PIPELINE_EVENT_COLUMNS, events)} ${isIn('EventID', given)}`,
+    findAlerts: (given: string) =>
+      `${select(ALERT_COLUMNS, alerts)} ${isIn('LogID', given)} ORDER BY [AlertID]`,
+    findRunsOf: (given: string) =>
+      `${select(PIPELINE_RUN_COLUMNS, runs)} ${isIn('LogID', given)} ORDER BY [StartTime], ${isLast('Reason', 'start')}, [RunID]`,
+    // A step's end in the same millisecond as its start comes after it.
+    findEventsOf: (given: string) =>
+      `${select(PIPELINE_EVENT_COLUMNS, events)} ${isIn('LogID', given)} ORDER BY [EventTime], [Attempt], ${isLast('EventType', 'start')}, [EventNo]`,
+    findSuccessors: (given: string) =>
+      `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('PreviousLogID', given, 'LogID')} AND [PreviousLogID] IS NOT NULL`,
+    findClosedRuns: (given: string) =>
+      `SELECT [RunID] FROM ${runs} ${isIn('RunID', given)} AND [Status] <> N'Running'`,
+
+    openBatches: (given: string) =>
+      `${insert(batches, NEW_BATCH_COLUMNS, given)} WHERE NOT EXISTS (SELECT 1 FROM ${batches} AS known WHERE ${isOrigin})
+       ORDER BY given.[${POSITION}];
+       SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given} AS given JOIN ${batches} AS known ON ${isOrigin}
+       ORDER BY given.[${POSITION}]`,
+    insertRuns: (given: string) => insertMissing(runs, PIPELINE_RUN_COLUMNS, given),
+    insertEvents,
+    insertAlerts: (given: string) => insert(alerts, NEW_ALERT_COLUMNS, given),
+
+    putEvents: (given: string) => `${update(events, PIPELINE_EVENT_COLUMNS, given)};\n${insertEvents(given)}`,
+    confirmEvents: (given: string) =>
+      `UPDATE ${events} SET [Witness] = N'both' ${isIn('EventID', given)} AND [Witness] <> N'both'`,
+    updateRuns: (given: string) => update(runs, PIPELINE_RUN_COLUMNS, given),
+    updateBatches: (given: string) => update(batches, PIPELINE_LOG_COLUMNS, given),
+    resolveAlerts: (given: string) => `UPDATE ${alerts} SET [ResolvedAt] = @at ${isIn('AlertID', given)}`,
+
+    uncertifiedRuns: `SELECT R.[RunID], R.[LogID], R.[Status], R.[EndTime], L.[WorkflowID]
+      FROM ${runs} AS R JOIN ${batches} AS L ON L.[LogID] = R.[LogID]
+      WHERE R.[CertifiedAt] IS NULL AND L.[Namespace] = @namespace AND L.[WorkflowType] IS NOT NULL ORDER BY R.[LogID]`,
+  };
+}
+
+/** The unique index has no rows without OriginalRunID, and is used only if that is clear. */
+const isOrigin =
+  'known.[OriginalRunID] = given.[OriginalRunID] AND known.[Namespace] = given.[Namespace] AND known.[OriginalRunID] IS NOT NULL';
+
+function select(columns: readonly string[], table: string): string {
+  return `SELECT ${list(columns)} FROM ${table}`;
+}
+
+function isIn(column: string, given: string, key = column): string {
+  return `WHERE [${column}] IN (SELECT given.[${key}] FROM ${given} AS given)`;
+}
+
+function isLast(column: string, first: string): string {
+  return `CASE [${column}] WHEN N'${first}' THEN 0 ELSE 1 END`;
+}
+
+function insert(table: string, columns: readonly string[], given: string): string {
+  return `INSERT INTO ${table} (${list(columns)}) SELECT ${list(columns, 'given')} FROM ${given} AS given`;
+}
+
+/** The first column is the key. */
+function insertMissing(table: string, columns: readonly string[], given: string): string {
+  const [key] = columns;
+  return `${insert(table, columns, given)} WHERE NOT EXISTS (SELECT 1 FROM ${table} AS known WHERE known.[${key}] = given.[${key}])`;
+}
+
+/** The first column is the key. */
+function update(table: string, [key, ...columns]: readonly string[], given: string): string {
+  const changes = columns.map((column) => `[${column}] = given.[${column}]`).join(', ');
+  return `UPDATE known SET ${changes} FROM ${table} AS known JOIN ${given} AS given ON given.[${key}] = known.[${key}]`;
+}
