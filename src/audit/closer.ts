@@ -175,7 +175,7 @@ export class Closer {
 const NOT_FOUND = 5;
 
 function isNotFound(error: unknown): boolean {
-  return isGrpcServiceError(error) && error.code === NOT_FOUND;
+  return isGrpcServiceError(error) && Number(error.code) === NOT_FOUND;
 }
 
 /** What visibility tells of a run that ended well is all that its row needs for now. */
