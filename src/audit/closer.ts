@@ -39,6 +39,7 @@ export class Closer {
   #changes = 0;
   #isBusy = false;
   #isStopping = false;
+  #isOver = false;
 
   constructor(
     readonly temporal: TemporalReader,
@@ -78,6 +79,8 @@ export class Closer {
     };
     const timeout = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());
     await Promise.race([done(), timeout]);
+    // Who still waits for a turn leaves its run to the next worker.
+    this.#isOver = true;
   }
 
   async lookForEnds(): Promise<void> {
@@ -139,7 +142,7 @@ export class Closer {
   async #readUntilEnded(run: RunKey, pauses: readonly number[]): Promise<void> {
     for (const pause of pauses) {
       await delay(pause);
-      if (await this.#inTurn(() => this.#settleIfEnded(run))) return;
+      if (await this.#inTurn(async () => this.#isOver || (await this.#settleIfEnded(run)))) return;
     }
   }
 

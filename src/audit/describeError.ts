@@ -20,7 +20,7 @@ export function describeError(error: unknown): ErrorText {
       error instanceof ActivityFailure ? error.activityType : (error.workflowType ?? 'child workflow');
     return { type, message: `${step}: ${message}` };
   }
-  return { type: errorType(error), message: storable(messages(error).join(' — caused by: ')) };
+  return { type: storable(errorType(error)), message: storable(messages(error).join(' — caused by: ')) };
 }
 
 /** The name by which a retry policy's `nonRetryableErrorTypes` knows an error. */

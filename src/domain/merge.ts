@@ -17,6 +17,8 @@ export function mergeLiveEvent(
   if (!existing) return incoming;
   // A start or a log line is written twice after a kill between writing and reporting: the first one stands.
   if (!isAttemptEnd(incoming)) return undefined;
+  // Nobody had reported this end when somebody looked; meanwhile it is there.
+  if (incoming.EventType === 'lost') return undefined;
   if (existing.EventType === 'lost') return markLate({ ...incoming, RetryStatus: existing.RetryStatus });
   // The same attempt ran again (a local activity after its worker died): the later end is the one Temporal gets.
   if (existing.Witness === 'live') return incoming;

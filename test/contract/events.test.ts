@@ -2,6 +2,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import { Recorder } from '../../src/audit/recorder.js';
 import { eventID } from '../../src/audit/eventID.js';
+import { recordLive } from '../../src/audit/ledger/recordLive.js';
 import type { BatchRef, EventType, PipelineEvent } from '../../src/domain/model.js';
 import { storable } from '../../src/domain/text.js';
 import type { AuditStore } from '../../src/engines/contract.js';
@@ -284,6 +285,25 @@ everyEngine('events', ({ audit }) => {
       'start 2',
     ]);
     expect(batch.RetryCount).toBe(1);
+  });
+
+  it('keep an end that comes in just when the next attempt takes it for lost', async () => {
+    const ref = await openOne();
+    await record(audit.store, [event(ref, { EventType: 'start' }), event(ref, { RowsProcessed: 5 })]);
+    // The next attempt looks for the end a moment before it is there.
+    await audit.store.transaction((tx) => {
+      const findEvents = async (eventIDs: readonly string[]): Promise<PipelineEvent[]> =>
+        (await tx.findEvents(eventIDs)).filter(({ EventType }) => EventType === 'start');
+      return recordLive({ ...tx, findEvents }, [event(ref, { EventType: 'start', Attempt: 2 })], NOW);
+    });
+    const events = await eventsOf(ref);
+    expect(
+      events.map(({ EventType, RowsProcessed, Message }) => [EventType, RowsProcessed, Message]),
+    ).toEqual([
+      ['start', null, null],
+      ['success', 5, null],
+      ['start', null, null],
+    ]);
   });
 
   it('of a zombie replace the lost end, marked as late, and change nothing about the batch', async () => {

@@ -140,6 +140,15 @@ everyEngine('opening', ({ audit, ifAble }) => {
     expect([orphan.ParentLogID, orphan.PreviousLogID]).toEqual([null, null]);
   });
 
+  it('links runs that are opened in one group, whichever comes first', async () => {
+    const parent = runStart();
+    const child = runStart({ parentRunID: parent.RunID });
+    const next = runStart({ parentRunID: parent.RunID, previousRunID: child.RunID });
+    const [nextRef, childRef, parentRef] = await openAll(audit.store, [next, child, parent]);
+    const { batch } = await read(audit.store, nextRef!);
+    expect([batch.ParentLogID, batch.PreviousLogID]).toEqual([parentRef!.LogID, childRef!.LogID]);
+  });
+
   it('finds the batches that continue a batch', async () => {
     const first = runStart();
     const ref = await open(audit.store, first);
@@ -182,6 +191,14 @@ everyEngine('opening', ({ audit, ifAble }) => {
     expect((await read(audit.store, ref)).batch.ErrorMessage).toBe("it's broken");
     await open(audit.store, start);
     expect((await read(audit.store, ref)).batch.ErrorMessage).toBeNull();
+  });
+
+  it('shows nothing of that on a run that was closed meanwhile', async () => {
+    const start = runStart();
+    const ref = await open(audit.store, start);
+    await settle(audit.store, [runHistory(start)]);
+    await noteTaskFailure(audit.store, start.RunID, 'TypeError: x is undefined');
+    expect((await read(audit.store, ref)).batch).toMatchObject({ Status: 'Success', ErrorMessage: null });
   });
 
   it('finds the batch of a run that another connection opened, and nothing for others', async () => {

@@ -15,12 +15,10 @@ export async function noteTaskFailures(
     tx,
     failures.map(({ runID }) => runID),
   );
-  const messages = new Map<number, string>();
-  for (const { runID, message } of failures) {
-    const run = runs.get(runID);
-    if (run?.Status === 'Running') messages.set(run.LogID, message);
-  }
-  const batches = await tx.lockBatches([...messages.keys()]);
-  await tx.updateBatches(batches.map((batch) => ({ ...batch, ErrorMessage: messages.get(batch.LogID)! })));
+  const messages = new Map(failures.map(({ runID, message }) => [runID, message]));
+  const batches = await tx.lockBatches([...new Set([...runs.values()].map(({ LogID }) => LogID))]);
+  // The run may have been closed, or its batch gone on in another run, before the lock was had.
+  const stuck = batches.filter(({ Status, RunID }) => Status === 'Running' && messages.has(RunID ?? ''));
+  await tx.updateBatches(stuck.map((batch) => ({ ...batch, ErrorMessage: messages.get(batch.RunID!)! })));
   return failures.map(() => undefined);
 }

@@ -4,6 +4,9 @@ import type { BatchRef, PipelineLog, PipelineRun, RunStart } from '../../domain/
 import { NO_COUNTS } from '../../domain/model.js';
 import { batchesByID, existing, runsByID } from './find.js';
 
+/** By RunID. */
+type LogIDs = Map<string, Pick<PipelineRun, 'RunID' | 'LogID'>>;
+
 /**
  * Gives each run its batch: a new one, or for a reset the one it continues. Harmless when repeated. Answers in the
  * order of the argument.
@@ -18,18 +21,27 @@ export async function openRuns(
     previousRunID,
     parentRunID,
   ]);
-  const known = await runsByID(tx, linked);
-  const unknown = [...new Map(starts.map((start) => [start.RunID, start])).values()].filter(
-    ({ RunID }) => !known.has(RunID),
+  const known: LogIDs = await runsByID(tx, linked);
+  const batches = await goOn(
+    tx,
+    starts.filter(({ RunID }) => known.has(RunID)),
+    known,
   );
-  const batches = new Map([
-    ...(await goOn(
-      tx,
-      starts.filter(({ RunID }) => known.has(RunID)),
-      known,
-    )),
-    ...(await begin(tx, unknown, known, now)),
-  ]);
+  const unknown = new Map(
+    starts.filter(({ RunID }) => !known.has(RunID)).map((start) => [start.RunID, start]),
+  );
+  while (unknown.size > 0) {
+    // A parent, or the run before, comes first: the batch names it by its LogID.
+    const isFree = ({ RunID, parentRunID, previousRunID }: RunStart): boolean =>
+      [parentRunID, previousRunID].every((link) => link === null || link === RunID || !unknown.has(link));
+    const free = [...unknown.values()].filter(isFree);
+    const round = free.length > 0 ? free : [...unknown.values()];
+    for (const [runID, batch] of await begin(tx, round, known, now)) batches.set(runID, batch);
+    for (const { RunID } of round) {
+      known.set(RunID, { RunID, LogID: batches.get(RunID)!.LogID });
+      unknown.delete(RunID);
+    }
+  }
   return starts.map(({ RunID }) => {
     const { LogID, PipelineName } = batches.get(RunID)!;
     return { LogID, PipelineName, RunID };
@@ -40,7 +52,7 @@ export async function openRuns(
 async function goOn(
   tx: AuditTransaction,
   starts: readonly RunStart[],
-  known: ReadonlyMap<string, PipelineRun>,
+  known: Readonly<LogIDs>,
 ): Promise<Map<string, PipelineLog>> {
   const batches = await batchesByID(
     tx,
@@ -58,7 +70,7 @@ async function goOn(
 async function begin(
   tx: AuditTransaction,
   starts: readonly RunStart[],
-  known: ReadonlyMap<string, PipelineRun>,
+  known: Readonly<LogIDs>,
   now: string,
 ): Promise<Map<string, PipelineLog>> {
   // Two runs of one batch may begin in the same moment: a base run and its reset.
@@ -110,7 +122,7 @@ function newRun(start: RunStart, LogID: number, now: string): PipelineRun {
   };
 }
 
-function newBatch(start: RunStart, known: ReadonlyMap<string, PipelineRun>): NewBatch {
+function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
   const { previousRunID, parentRunID, ...facts } = start;
   const logIDOf = (runID: string | null): number | null =>
     runID === null ? null : (known.get(runID)?.LogID ?? null);

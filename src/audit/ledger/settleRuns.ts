@@ -1,6 +1,6 @@
 /** What happens to the audit tables when the histories of runs are known. */
 import type { AuditTransaction } from '../../engines/contract.js';
-import type { PipelineLog } from '../../domain/model.js';
+import type { BatchRecord, PipelineLog } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
 import { settleRun } from '../settle.js';
 import type { Settlement } from '../settle.js';
@@ -34,10 +34,10 @@ async function settleRound(
   now: string,
 ): Promise<void> {
   const records = await tx.readBatches([...histories.keys()]);
-  const settled = records.map((record) => {
-    const history = histories.get(record.batch.LogID)!;
-    return { record, history, settlement: settleRun(record, history, now) };
-  });
+  const settled = records
+    .map((record) => ({ record, history: histories.get(record.batch.LogID)! }))
+    .filter(({ record, history }) => !isCertified(record, history))
+    .map(({ record, history }) => ({ record, history, settlement: settleRun(record, history, now) }));
   const all = <T>(part: (settlement: Settlement) => T[]): T[] =>
     settled.flatMap(({ settlement }) => part(settlement));
   await tx.putEvents(all(({ events }) => events));
@@ -59,6 +59,12 @@ async function settleRound(
     // The try that succeeded may have been closed before this one, by another worker.
     if (history.end?.willRetry) await supersedeFromSuccessor(tx, record.batch.LogID, now);
   }
+}
+
+/** Another worker may have read the same history. */
+function isCertified({ runs }: BatchRecord, { start, lastEventID }: RunHistory): boolean {
+  const run = runs.find(({ RunID }) => RunID === start.RunID);
+  return run?.CertifiedAt != null && run.CertifiedEventID === lastEventID;
 }
 
 /** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */

@@ -99,8 +99,9 @@ async function addEvents(
   const closedRuns = new Set<string>();
   for (const part of given(session.driver, EVENT_COLUMNS, withPositions(events))) {
     const [found, added = [], closed] = await session.run(
-      // The insert waits for whoever closes one of the runs, and the statement after it sees that it is closed.
+      // The lock lets either this or whoever closes one of the runs go first, and the last statement sees which.
       [
+        sql.holdBatches(part.table(['LogID'])),
         sql.findEvents(part.table(['EventID'])),
         sql.insertEvents(part.table(EVENT_COLUMNS)),
         'SELECT @@ROWCOUNT AS [Added]',

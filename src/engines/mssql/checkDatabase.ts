@@ -23,7 +23,7 @@ export async function checkDatabase(db: Database): Promise<void> {
   if (Number(database?.['Level'] ?? OLDEST_LEVEL) < OLDEST_LEVEL) {
     throw new BadConfig(
       `${db.label} has the compatibility level ${String(database?.['Level'])}, and at least ${OLDEST_LEVEL} is needed. ` +
-        'Let a DBA run: ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = 150',
+        `Let a DBA run: ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = ${OLDEST_LEVEL}`,
     );
   }
   if (database?.['Updateability'] === 'READ_ONLY') {

@@ -101,8 +101,10 @@ async function lock(session: Session, schema: string): Promise<void> {
     { name: [NVarChar(255), `batchtrail:${schema.toLowerCase()}`], patience: [Int, PATIENCE_MS] },
   );
   // Below zero: it took too long, or this one was the victim of a deadlock.
-  if (Number(answer?.['Result']) < 0) {
-    throw new Error(`The lock for the migration of ${schema} was not to be had`);
+  if (!(Number(answer?.['Result']) >= 0)) {
+    throw new BadConfig(
+      `Another process has held the lock for creating or upgrading the schema ${schema} for ${PATIENCE_MS / 1_000} s. Wait until it is done and start again`,
+    );
   }
 }
 

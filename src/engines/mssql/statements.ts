@@ -21,14 +21,16 @@ export function statements(schema: string) {
   const alerts = `${schema}.[Alert]`;
   const findBatches: Statement = (given) =>
     `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('LogID', given)}`;
-  // An update that changes nothing locks the rows, also against inserts of events and runs, whose foreign keys read them.
-  const lockBatches: Statement = (given) =>
-    `UPDATE ${batches} SET [RetryCount] = [RetryCount] ${isIn('LogID', given)};\n${findBatches(given)}`;
+  // An update that changes nothing locks the rows, whatever the isolation level lets readers see.
+  const holdBatches: Statement = (given) =>
+    `UPDATE ${batches} SET [RetryCount] = [RetryCount] ${isIn('LogID', given)}`;
+  const lockBatches: Statement = (given) => `${holdBatches(given)};\n${findBatches(given)}`;
   // In their order, which EventNo keeps.
   const insertEvents: Statement = (given) =>
     `${insertMissing(events, PIPELINE_EVENT_COLUMNS, given)} ORDER BY given.[${POSITION}]`;
   return {
     findBatches,
+    holdBatches,
     lockBatches,
     findRuns: (given: string) => `${select(PIPELINE_RUN_COLUMNS, runs)} ${isIn('RunID', given)}`,
     findEvents: (given: string) => `${select(PIPELINE_EVENT_COLUMNS, events)} ${isIn('EventID', given)}`,

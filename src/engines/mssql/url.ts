@@ -4,6 +4,7 @@
  */
 import type { config as DriverConfig } from 'mssql';
 import { BadConfig } from '../../domain/errors.js';
+import { shownUrl } from '../shared/url.js';
 import { AUTHENTICATION_PARAMETERS, readAuthentication, windowsLogin } from './authentication.js';
 
 export interface Server {
@@ -112,10 +113,8 @@ function decoded(part: string, url: string): string {
 }
 
 function malformed(url: string, cause?: unknown): BadConfig {
-  // Where the password ends is not sure, so nothing before the last @ is shown, and no parameter.
-  const shown = url.replace(/:\/\/.*@/s, '://***@').replace(/\?.*/s, '?…');
   return new BadConfig(
-    `${JSON.stringify(shown)} is not a URL that can be read. Write mssql://user:password@host:1433/database or ` +
+    `${JSON.stringify(shownUrl(url))} is not a URL that can be read. Write mssql://user:password@host:1433/database or ` +
       'mssql://user:password@host\\instance/database, with the signs : / ? # @ % of user, password and parameters encoded (@ is %40)',
     { cause },
   );

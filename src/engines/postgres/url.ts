@@ -4,6 +4,7 @@
  */
 import type pg from 'pg';
 import { BadConfig } from '../../domain/errors.js';
+import { shownUrl } from '../shared/url.js';
 import { readTls } from './tls.js';
 
 export interface Server {
@@ -55,10 +56,8 @@ function decoded(part: string, url: string): string | undefined {
 }
 
 function malformed(url: string, cause?: unknown): BadConfig {
-  // Where the password ends is not sure, so nothing before the last @ is shown.
-  const shown = url.replace(/:\/\/.*@/s, '://***@');
   return new BadConfig(
-    `${JSON.stringify(shown)} is not a URL that can be read. Write postgres://host:5432/database, with ` +
+    `${JSON.stringify(shownUrl(url))} is not a URL that can be read. Write postgres://host:5432/database, with ` +
       'user:password@ before the host and the signs : / ? # @ % in them encoded (@ is %40)',
     { cause },
   );

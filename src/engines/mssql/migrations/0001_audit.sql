@@ -131,7 +131,7 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'When the schedule meant the
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The identity of who started it.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RunByUser';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Attempts of steps that failed and were tried again.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RetryCount';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'NULL, retrying, recovered, exhausted or non-retryable.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RetryStatus';
-EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch that this one continues: continue-as-new, retry of the workflow, next run of its schedule.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'PreviousLogID';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch that this one continues: continue-as-new, retry of the workflow.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'PreviousLogID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch whose workflow started this one as a child.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'ParentLogID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The failed batch that this one repeats.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'ReplayOfLogID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'NULL, open (failed and not repaired), replayed, dismissed or superseded.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'Resolution';
@@ -140,7 +140,7 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'Every Temporal run of a bat
 EXEC sys.sp_addextendedproperty N'MS_Description', N'start or reset.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'Reason';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'When the run''s events were checked against Temporal''s history.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'CertifiedAt';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The last event of the history that was checked.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'CertifiedEventID';
-EXEC sys.sp_addextendedproperty N'MS_Description', N'The hash of that history.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'HistoryHash';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'For the hash of that history; still empty.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'HistoryHash';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Events that were missing and were added from the history.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'GapCount';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'One row per start and end of an attempt of a step, and per log line.', N'SCHEMA', @schema, N'TABLE', N'PipelineEvent';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Derived from run, activity, attempt and kind, so that the same event is never there twice.', N'SCHEMA', @schema, N'TABLE', N'PipelineEvent', N'COLUMN', N'EventID';

@@ -71,7 +71,7 @@ CREATE TABLE ${schema}.PipelineEvent (
   LogID integer NOT NULL REFERENCES ${schema}.PipelineLog (LogID),
   RunID text COLLATE "C" NOT NULL,
   StepName text NOT NULL,
-  StepSequenceNum integer,
+  StepSequenceNum bigint,
   ActivityID text COLLATE "C",
   Attempt integer,
   EventType text NOT NULL,
@@ -124,7 +124,7 @@ COMMENT ON COLUMN ${schema}.PipelineLog.ScheduledTime IS 'When the schedule mean
 COMMENT ON COLUMN ${schema}.PipelineLog.RunByUser IS 'Who started the workflow, as Temporal recorded it';
 COMMENT ON COLUMN ${schema}.PipelineLog.RetryCount IS 'Attempts of steps that were tried again';
 COMMENT ON COLUMN ${schema}.PipelineLog.RetryStatus IS 'NULL, retrying, recovered, exhausted or non-retryable';
-COMMENT ON COLUMN ${schema}.PipelineLog.PreviousLogID IS 'The batch that this one continues: continue-as-new, a retry of the workflow, the last scheduled run';
+COMMENT ON COLUMN ${schema}.PipelineLog.PreviousLogID IS 'The batch that this one continues: continue-as-new, a retry of the workflow';
 COMMENT ON COLUMN ${schema}.PipelineLog.ParentLogID IS 'The batch whose workflow started this one as its child';
 COMMENT ON COLUMN ${schema}.PipelineLog.ReplayOfLogID IS 'The failed batch that this one does again';
 COMMENT ON COLUMN ${schema}.PipelineLog.Resolution IS 'Of a failed batch: open until it is replayed, dismissed or superseded';
@@ -134,7 +134,7 @@ COMMENT ON TABLE ${schema}.PipelineRun IS 'Every Temporal run of a batch; more t
 COMMENT ON COLUMN ${schema}.PipelineRun.Reason IS 'start or reset';
 COMMENT ON COLUMN ${schema}.PipelineRun.CertifiedAt IS 'When the rows of this run were checked against Temporal''s history';
 COMMENT ON COLUMN ${schema}.PipelineRun.CertifiedEventID IS 'The last event of that history';
-COMMENT ON COLUMN ${schema}.PipelineRun.HistoryHash IS 'The hash of that history';
+COMMENT ON COLUMN ${schema}.PipelineRun.HistoryHash IS 'For the hash of that history; still empty';
 COMMENT ON COLUMN ${schema}.PipelineRun.GapCount IS 'Events that were missing and were added from history';
 
 COMMENT ON TABLE ${schema}.PipelineEvent IS 'One row per start and end of an attempt of a step, and per log line. Times are UTC';

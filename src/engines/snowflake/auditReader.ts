@@ -1,0 +1,77 @@
+/** The audit tables for people. Nothing here sends a statement that writes. */
+import { PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
+import { BadConfig } from '../../domain/errors.js';
+import type { BatchRecord, PipelineLog } from '../../domain/model.js';
+import type { SqlRow } from '../../domain/table.js';
+import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import { Database } from './database.js';
+import { explained, isMissing, isSessionGone } from './errors.js';
+import { listBatches } from './listBatches.js';
+import { query } from './query.js';
+import { queryTag } from './queryTag.js';
+import { readRecords, rowsOf, toRecords } from './records.js';
+import { rowReader } from './rows.js';
+import { schemaName } from './schemaName.js';
+import type { Row, Statement } from './session.js';
+import { ids } from './statements.js';
+import { readUrl } from './url.js';
+
+const SESSIONS = 2;
+
+export async function openAuditReader({ url, schema }: AuditOptions): Promise<AuditReader> {
+  return new SnowflakeAuditReader(
+    await Database.open(readUrl(url), { schema: schemaName(schema), sessions: SESSIONS }),
+  );
+}
+
+class SnowflakeAuditReader implements AuditReader {
+  constructor(readonly db: Database) {}
+
+  async batches(filter: BatchFilter): Promise<PipelineLog[]> {
+    const rows = await this.#read(listBatches(this.db.schema, filter));
+    return rows.map(rowReader<PipelineLog>(PIPELINE_LOG_COLUMNS));
+  }
+
+  async batch(logID: number): Promise<BatchRecord | undefined> {
+    const asked = ids([logID]);
+    const batch = { ...asked, text: `T.LogID IN ${asked.text}` };
+    const rows = await this.#read(readRecords(this.db.schema, batch, asked, PIPELINE_LOG_COLUMNS), [logID]);
+    return toRecords(rowsOf<PipelineLog>(rows, 'PipelineLog', PIPELINE_LOG_COLUMNS), rows)[0];
+  }
+
+  query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
+    return patiently(this.db, () => query(this.db, sql));
+  }
+
+  close(): Promise<void> {
+    return this.db.close();
+  }
+
+  async #read(statement: Statement, batchIDs: number[] = []): Promise<Row[]> {
+    const { label, schema } = this.db;
+    try {
+      const { rows } = await patiently(this.db, () =>
+        this.db.use((session) => session.run(statement, { tag: queryTag(batchIDs) })),
+      );
+      return rows;
+    } catch (error) {
+      if (!isMissing(error)) throw explained(error, label);
+      throw new BadConfig(
+        `${label}: there are no audit tables in schema ${schema}, or this role has no right to read them. ` +
+          'Run batchtrail migrate, or let a DBA grant USAGE on the schema and SELECT on its tables',
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** Again on another session, where the one that was kept is gone. */
+async function patiently<T>(db: Database, work: () => Promise<T>): Promise<T> {
+  for (let lost = 0; ; lost++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isSessionGone(error) || lost > db.options.sessions) throw error;
+    }
+  }
+}

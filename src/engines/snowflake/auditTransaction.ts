@@ -1,0 +1,95 @@
+/** The contract's statements, in one transaction. */
+import {
+  ALERT_COLUMNS,
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_LOG_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+} from '../../domain/columns.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { AuditTransaction, NewAlert } from '../contract.js';
+import { addEvents, EVENT_KEYS } from './addEvents.js';
+import { checkOrigins, checkRuns } from './duplicates.js';
+import type { Frame } from './frame.js';
+import { Homes } from './homes.js';
+import { LOCKED_COLUMNS, LockedBatches } from './lockedBatches.js';
+import { openBatches } from './openBatches.js';
+import { readRecords, rowsOf, toRecords } from './records.js';
+import type { Row } from './session.js';
+import { ids, TABLES, time } from './statements.js';
+import { Tables } from './tables.js';
+
+const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Array<keyof NewAlert>;
+const EVENT_VALUES = PIPELINE_EVENT_COLUMNS.filter(
+  (column) => !(EVENT_KEYS as readonly string[]).includes(column),
+);
+
+export function auditTransaction(frame: Frame, schema: string): AuditTransaction {
+  const tables = new Tables(frame, schema);
+  const locked = new LockedBatches(tables);
+  const homes = new Homes();
+  const about = <T extends { readonly LogID: number }>(rows: readonly T[]): readonly T[] => {
+    frame.about(rows.map(({ LogID }) => LogID));
+    return rows;
+  };
+
+  return {
+    findRuns: async (runIDs) =>
+      checkRuns(await tables.find<PipelineRun>('PipelineRun', PIPELINE_RUN_COLUMNS, 'RunID', runIDs)),
+    findBatches: (logIDs) => {
+      frame.about(logIDs);
+      return tables.find<PipelineLog>('PipelineLog', PIPELINE_LOG_COLUMNS, 'LogID', logIDs);
+    },
+    lockBatches: (logIDs) => {
+      frame.about(logIDs);
+      return homes.ask(logIDs, (known) => locked.read(known));
+    },
+    readBatches: async (logIDs) => {
+      if (logIDs.length === 0) return [];
+      frame.about(logIDs);
+      await locked.lock(logIDs);
+      const asked = ids(logIDs);
+      // With the batches of the same origins, of which there should be none.
+      const batches = {
+        text: `(T.LogID IN ${asked.text} OR (T.OriginalRunID, T.Namespace) IN
+          (SELECT O.OriginalRunID, O.Namespace FROM ${tables.name('PipelineLog')} O WHERE O.LogID IN ${asked.text}))`,
+        binds: [...asked.binds, ...asked.binds],
+      };
+      const rows = await frame.read(TABLES, readRecords(schema, batches, asked, LOCKED_COLUMNS));
+      const found = locked.remember(rowsOf<Row>(rows, 'PipelineLog', LOCKED_COLUMNS));
+      checkOrigins(found);
+      return toRecords(found, rows);
+    },
+    findSuccessors: (logIDs) =>
+      tables.find<PipelineLog>('PipelineLog', PIPELINE_LOG_COLUMNS, 'PreviousLogID', logIDs),
+    findAlerts: (logIDs) =>
+      homes.ask(logIDs, (known) => tables.find<Alert>('Alert', ALERT_COLUMNS, 'LogID', known)),
+    findEvents: (eventIDs) =>
+      tables.find<PipelineEvent>('PipelineEvent', PIPELINE_EVENT_COLUMNS, 'EventID', eventIDs),
+
+    openBatches: (batches) => openBatches(tables, batches),
+    insertRuns: async (runs) =>
+      tables.merge('PipelineRun', about(runs), PIPELINE_RUN_COLUMNS, {
+        keys: ['RunID'],
+        insert: PIPELINE_RUN_COLUMNS,
+      }),
+    addEvents: (events) => addEvents(tables, homes, about(events)),
+    insertAlerts: async (alerts) => tables.insert('Alert', homes.store(about(alerts)), NEW_ALERT_COLUMNS),
+
+    putEvents: async (events) =>
+      tables.merge('PipelineEvent', homes.store(about(events)), PIPELINE_EVENT_COLUMNS, {
+        keys: EVENT_KEYS,
+        insert: PIPELINE_EVENT_COLUMNS,
+        update: EVENT_VALUES,
+      }),
+    confirmEvents: async (eventIDs) =>
+      tables.update('PipelineEvent', "Witness = 'both'", 'EventID', eventIDs),
+    updateRuns: async (runs) =>
+      tables.merge('PipelineRun', about(runs), PIPELINE_RUN_COLUMNS, {
+        keys: ['RunID'],
+        update: PIPELINE_RUN_COLUMNS.slice(1),
+      }),
+    updateBatches: async (batches) => locked.update(homes.store(about(batches))),
+    resolveAlerts: async (alertIDs, at) =>
+      tables.update('Alert', `ResolvedAt = ${time('?')}`, 'AlertID', alertIDs, [Date.parse(at)]),
+  };
+}

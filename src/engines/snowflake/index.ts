@@ -1,0 +1,6 @@
+import type { Engine } from '../contract.js';
+import { openAuditReader } from './auditReader.js';
+import { openAuditStore } from './auditStore.js';
+import { migrationScript } from './migrations.js';
+
+export const engine: Engine = { openAuditStore, openAuditReader, migrationScript };

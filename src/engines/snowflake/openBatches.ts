@@ -1,0 +1,28 @@
+import { PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
+import type { PipelineLog } from '../../domain/model.js';
+import type { NewBatch } from '../contract.js';
+import { checkOrigins, originOf } from './duplicates.js';
+import { rowReader, sourcesOf } from './rows.js';
+import { readList } from './statements.js';
+import type { Tables } from './tables.js';
+
+const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Array<keyof NewBatch>;
+const ORIGIN = ['OriginalRunID', 'Namespace'] as const;
+
+/** One MERGE gives LogIDs to the origins that have none, and one SELECT says which all of them have. */
+export async function openBatches(tables: Tables, batches: readonly NewBatch[]): Promise<PipelineLog[]> {
+  if (batches.length === 0) return [];
+  tables.merge('PipelineLog', batches, NEW_BATCH_COLUMNS, { keys: ORIGIN, insert: NEW_BATCH_COLUMNS });
+  const found: PipelineLog[] = [];
+  for (const { text, binds } of sourcesOf(batches, ORIGIN)) {
+    const rows = await tables.frame.read(['PipelineLog'], {
+      text: `SELECT ${readList(PIPELINE_LOG_COLUMNS)} FROM ${tables.name('PipelineLog')} T
+        JOIN ${text} S ON T.OriginalRunID = S.OriginalRunID AND T.Namespace = S.Namespace`,
+      binds,
+    });
+    found.push(...rows.map(rowReader<PipelineLog>(PIPELINE_LOG_COLUMNS)));
+  }
+  checkOrigins(found);
+  const byOrigin = new Map(found.map((batch) => [originOf(batch), batch]));
+  return batches.map((batch) => byOrigin.get(originOf(batch))!);
+}

@@ -1,0 +1,101 @@
+/** Rows of several tables by one statement, and batches with all that belongs to them. */
+import {
+  ALERT_COLUMNS,
+  columnKind,
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+} from '../../domain/columns.js';
+import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import { rowReader } from './rows.js';
+import type { Row, Statement } from './session.js';
+import { readList, TABLES, TYPES, type Source, type Table } from './statements.js';
+
+export interface Part {
+  readonly table: Table;
+  readonly columns: readonly string[];
+  /** A condition on the table, which is called `T`. */
+  readonly where: Source;
+}
+
+/** One statement for all parts: each row has the columns of all, NULL where its table has none, and `Part`. */
+export function readParts(schema: string, parts: readonly Part[]): Statement {
+  const all = [...new Set(parts.flatMap(({ columns }) => columns))];
+  const selects = parts.map(({ table, columns, where }) => {
+    const list = all.map((column) =>
+      columns.includes(column)
+        ? readList([column])
+        : `CAST(NULL AS ${TYPES[columnKind(column)]}) AS "${column}"`,
+    );
+    return `SELECT '${table}' AS "Part", ${list.join(', ')} FROM ${schema}.${table} T WHERE ${where.text}`;
+  });
+  return { text: selects.join('\nUNION ALL\n'), binds: parts.flatMap(({ where }) => where.binds) };
+}
+
+export function rowsOf<T>(rows: readonly Row[], table: Table, columns: ReadonlyArray<keyof T & string>): T[] {
+  return rows.filter(({ Part }) => Part === table).map(rowReader<T>(columns));
+}
+
+/** `batches` is a condition on PipelineLog; of the other tables it are the rows of these LogIDs. */
+export function readRecords(
+  schema: string,
+  batches: Source,
+  logIDs: Source,
+  batchColumns: readonly string[],
+): Statement {
+  const where: Source = { ...logIDs, text: `T.LogID IN ${logIDs.text}` };
+  const columns = {
+    PipelineRun: PIPELINE_RUN_COLUMNS,
+    PipelineEvent: PIPELINE_EVENT_COLUMNS,
+    Alert: ALERT_COLUMNS,
+  };
+  return readParts(
+    schema,
+    TABLES.map((table) =>
+      table === 'PipelineLog'
+        ? { table, columns: batchColumns, where: batches }
+        : { table, columns: columns[table], where },
+    ),
+  );
+}
+
+/** Gives each batch what belongs to it of the rows. Snowflake does not know in which order rows were inserted. */
+export function toRecords(batches: readonly PipelineLog[], rows: readonly Row[]): BatchRecord[] {
+  const runs = byBatch(rowsOf<PipelineRun>(rows, 'PipelineRun', PIPELINE_RUN_COLUMNS));
+  const events = byBatch(rowsOf<PipelineEvent>(rows, 'PipelineEvent', PIPELINE_EVENT_COLUMNS));
+  const alerts = byBatch(rowsOf<Alert>(rows, 'Alert', ALERT_COLUMNS));
+  return batches.map((batch) => ({
+    batch,
+    runs: sorted(runs.get(batch.LogID), (run) => [run.StartTime, run.Reason !== 'start', run.RunID]),
+    events: sorted(events.get(batch.LogID), (event) => [
+      event.EventTime,
+      event.Attempt ?? -1,
+      // A step's end in the same millisecond as its start comes after it.
+      event.EventType !== 'start',
+      event.StepSequenceNum ?? -1,
+      event.EventID,
+    ]),
+    alerts: sorted(alerts.get(batch.LogID), ({ AlertID }) => [AlertID]),
+  }));
+}
+
+function byBatch<T extends { readonly LogID: number }>(rows: readonly T[]): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const row of rows) {
+    const group = groups.get(row.LogID);
+    if (group) group.push(row);
+    else groups.set(row.LogID, [row]);
+  }
+  return groups;
+}
+
+type Keys = ReadonlyArray<string | number | boolean>;
+
+function sorted<T>(rows: readonly T[] = [], keysOf: (row: T) => Keys): T[] {
+  return rows
+    .map((row) => ({ row, keys: keysOf(row) }))
+    .sort((a, b) => {
+      const at = a.keys.findIndex((key, index) => key !== b.keys[index]);
+      return at < 0 ? 0 : a.keys[at]! < b.keys[at]! ? -1 : 1;
+    })
+    .map(({ row }) => row);
+}
