@@ -1,0 +1,61 @@
+/** How often a worker asks Snowflake, where a statement costs a part of a second and is billed. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DefaultLogger } from '@temporalio/worker';
+import { expect, it } from 'vitest';
+import { Recorder } from '../../src/audit/recorder.js';
+import { engine } from '../../src/engines/snowflake/index.js';
+import { event, runStart } from './snowflakeRows.js';
+import { givenSnowflake } from './snowflakeEndpoint.js';
+
+const ACTIVITIES = 50;
+const LONGEST_STEP_MS = 2_000;
+const MEASURED_S = 12;
+const MOST_PER_SECOND = 3;
+
+const { endpoint, describeSnowflake } = await givenSnowflake({ statementMs: 100 });
+
+describeSnowflake('a worker with 50 running activities', () => {
+  it.each([
+    ['that say nothing', null],
+    ['of which each leaves a message on its batch', 'loaded'],
+  ])(
+    `%s makes at most ${MOST_PER_SECOND} statements a second`,
+    async (_, Message) => {
+      const store = await engine.openAuditStore({ url: endpoint.url });
+      await store.migrate();
+      const recorder = new Recorder(store, new DefaultLogger('ERROR'));
+      let isOver = false;
+      let steps = 0;
+      const activity = async (): Promise<void> => {
+        const ref = await recorder.open(runStart());
+        for (let step = 1; !isOver; step++) {
+          const of = { ActivityID: `${step}`, StepSequenceNum: step };
+          await recorder.record([event(ref, { ...of, EventType: 'start' })]);
+          await delay(Math.random() * LONGEST_STEP_MS);
+          await recorder.record([event(ref, { ...of, Message })]);
+          steps++;
+        }
+      };
+      const activities = Array.from({ length: ACTIVITIES }, activity);
+      // What a store may do at once, when it begins, is over by then.
+      while (steps < ACTIVITIES) await delay(100);
+
+      const before = (await endpoint.statements()).length;
+      const stepsBefore = steps;
+      await delay(MEASURED_S * 1000);
+      const statements = (await endpoint.statements()).length - before;
+      const recorded = steps - stepsBefore;
+      isOver = true;
+      await Promise.all(activities);
+      await recorder.shutdown();
+
+      expect(statements / MEASURED_S).toBeLessThanOrEqual(MOST_PER_SECOND);
+      // The activities went on: each has made a step in 10 s at least.
+      expect(recorded).toBeGreaterThanOrEqual((ACTIVITIES * MEASURED_S) / 10);
+      process.stderr.write(
+        `Snowflake: ${(statements / MEASURED_S).toFixed(1)} statements/s for ${((recorded * 2) / MEASURED_S).toFixed(0)} events/s\n`,
+      );
+    },
+    120_000,
+  );
+});
