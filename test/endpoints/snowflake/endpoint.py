@@ -55,6 +55,9 @@ fakesnow.transforms.merge = lambda statement: [statement]
 # It says of each column comment that DuckDB has none.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 snow = fakesnow.instance.FakeSnow(create_schema_on_connect=False, db_path=sys.argv[1])
+# What does not fit goes to the folder, not to the current one, and never takes all of the machine.
+snow.duck_conn.execute(f"SET GLOBAL temp_directory = '{sys.argv[1]}/overflow'")
+snow.duck_conn.execute("SET GLOBAL memory_limit = '4GB'")
 snow.connect(DATABASE)
 snow.create_database_on_connect = False
 # fakesnow's own repeats the whole array beside each of its elements.
