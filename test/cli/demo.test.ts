@@ -84,7 +84,8 @@ describe('demo', () => {
 
 describe('a run of the demo', () => {
   const run = (batch: Partial<PipelineLog>): AuditedRun => {
-    const record = { batch: { LogID: 7, RunID: 'run', ...batch } } as BatchRecord;
+    const runs = [{ CertifiedAt: '2026-01-01T00:00:00.000Z' }];
+    const record = { batch: { LogID: 7, RunID: 'run', ...batch }, runs } as BatchRecord;
     const reader = {
       batches: async () => [record.batch],
       batch: async () => record,
