@@ -41,7 +41,7 @@ export const attempts: Ending[] = [
         [1, 2, 3].map((attempt) => ['Fault', `fault at attempt ${attempt}`]),
       );
       assert.ok(ends.every(({ DurationMs }) => DurationMs !== null));
-      assert.ok(ends.slice(0, 2).every(({ NextRetryTime, EventTime }) => NextRetryTime! > EventTime!));
+      assert.ok(ends.slice(0, 2).every(({ NextRetryTime, EventTime }) => NextRetryTime! > EventTime));
       assert.deepEqual(
         ends.map(({ AlertTriggered }) => AlertTriggered),
         [false, false, true],
