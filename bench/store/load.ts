@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { eventID } from '../../src/audit/eventID.js';
 import type { Recorder } from '../../src/audit/recorder.js';
 import type { BatchRef, PipelineEvent } from '../../src/domain/model.js';
-import { NO_COUNTS } from '../../src/domain/model.js';
+import { NO_DETAILS } from '../../src/domain/model.js';
 import { isoTime } from '../../src/domain/time.js';
 import type { Floor } from './floor.js';
 
@@ -70,7 +70,7 @@ let activities = 0;
 function attempt({ LogID, RunID }: BatchRef): [start: PipelineEvent, end: PipelineEvent] {
   const ActivityID = String(++activities);
   const event = (slot: 'start' | 'end', EventType: PipelineEvent['EventType']): PipelineEvent => ({
-    ...NO_COUNTS,
+    ...NO_DETAILS,
     EventID: eventID(RunID, ActivityID, 1, slot),
     LogID,
     RunID,
@@ -81,15 +81,8 @@ function attempt({ LogID, RunID }: BatchRef): [start: PipelineEvent, end: Pipeli
     EventType,
     EventTime: isoTime(Date.now()),
     DurationMs: slot === 'end' ? 0 : null,
-    Message: null,
-    ErrorType: null,
-    ErrorMessage: null,
-    RetryStatus: null,
-    NextRetryTime: null,
-    AlertTriggered: false,
     Worker: '4711@etl-worker-1',
     Witness: 'live',
-    EventHash: null,
   });
   return [event('start', 'start'), event('end', 'success')];
 }

@@ -1,6 +1,6 @@
 import { isLate, lostEnd, markLate } from '../domain/merge.js';
 import type { PipelineEvent } from '../domain/model.js';
-import { NO_COUNTS } from '../domain/model.js';
+import { NO_DETAILS } from '../domain/model.js';
 import type { HistoryActivity, RunEnd } from './history.js';
 import type { Timeline } from './timeline.js';
 
@@ -148,7 +148,7 @@ function eventOf(
   attempt: number,
 ): PipelineEvent {
   return {
-    ...NO_COUNTS,
+    ...NO_DETAILS,
     EventID: '',
     LogID: timeline.record.batch.LogID,
     RunID: timeline.runID,
@@ -158,15 +158,6 @@ function eventOf(
     Attempt: attempt,
     EventType: 'lost',
     EventTime: '',
-    DurationMs: null,
-    Message: null,
-    ErrorType: null,
-    ErrorMessage: null,
-    RetryStatus: null,
-    NextRetryTime: null,
-    AlertTriggered: false,
-    Worker: null,
     Witness: 'history',
-    EventHash: null,
   };
 }

@@ -3,7 +3,7 @@ import type { Info } from '@temporalio/activity';
 import { reportedCounts, returnedCounts } from '../domain/counts.js';
 import type { ReportedCounts } from '../domain/counts.js';
 import type { BatchRef, Counts, PipelineEvent } from '../domain/model.js';
-import { NO_COUNTS } from '../domain/model.js';
+import { NO_DETAILS } from '../domain/model.js';
 import { storable } from '../domain/text.js';
 import { isoTime } from '../domain/time.js';
 import { checkLogLine } from '../domain/logLine.js';
@@ -33,7 +33,7 @@ export class StepAttempt implements Batch {
   ) {
     const { activityId, activityType, attempt } = info;
     this.#facts = {
-      ...NO_COUNTS,
+      ...NO_DETAILS,
       LogID: ref.LogID,
       RunID: ref.RunID,
       StepName: activityType,
@@ -42,16 +42,8 @@ export class StepAttempt implements Batch {
       // A local activity that is done again after its worker died is scheduled anew, and is the same one.
       ActivityID: info.isLocal ? activityId : stepID(activityId, info.scheduledTimestampMs),
       Attempt: attempt,
-      DurationMs: null,
-      Message: null,
-      ErrorType: null,
-      ErrorMessage: null,
-      RetryStatus: null,
-      NextRetryTime: null,
-      AlertTriggered: false,
       Worker: worker,
       Witness: 'live',
-      EventHash: null,
     };
   }
 

@@ -38,6 +38,15 @@ export interface Counts {
   TargetSystem: string | null;
 }
 
+export const NO_COUNTS: Counts = {
+  RowsProcessed: null,
+  RowsRejected: null,
+  RecordCountBefore: null,
+  RecordCountAfter: null,
+  SourceSystem: null,
+  TargetSystem: null,
+};
+
 /** `Audit.PipelineLog`: one row per batch; its LogID is the BatchID on every loaded row. */
 export interface PipelineLog extends Counts {
   LogID: number;
@@ -107,6 +116,20 @@ export interface PipelineEvent extends Counts {
   EventHash: string | null;
 }
 
+/** What an event leaves empty that has nothing more to say. */
+export const NO_DETAILS = {
+  ...NO_COUNTS,
+  DurationMs: null,
+  Message: null,
+  ErrorType: null,
+  ErrorMessage: null,
+  RetryStatus: null,
+  NextRetryTime: null,
+  AlertTriggered: false,
+  Worker: null,
+  EventHash: null,
+} satisfies Partial<PipelineEvent>;
+
 export type AlertRule = 'step-failed' | 'batch-failed';
 
 /** `Audit.Alert`: something a person must look at; open while ResolvedAt is null. */
@@ -156,12 +179,3 @@ export interface BatchRecord {
   events: PipelineEvent[];
   alerts: Alert[];
 }
-
-export const NO_COUNTS: Counts = {
-  RowsProcessed: null,
-  RowsRejected: null,
-  RecordCountBefore: null,
-  RecordCountAfter: null,
-  SourceSystem: null,
-  TargetSystem: null,
-};

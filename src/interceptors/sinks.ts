@@ -5,7 +5,7 @@ import type { Auditor } from '../audit/auditor.js';
 import { eventID } from '../audit/eventID.js';
 import { instant, text } from '../audit/history.js';
 import type { PipelineEvent, RunStart } from '../domain/model.js';
-import { NO_COUNTS } from '../domain/model.js';
+import { NO_DETAILS } from '../domain/model.js';
 import { storable } from '../domain/text.js';
 import { SINK } from './protocol.js';
 import type { BatchtrailSinks, LogLine, RunNote } from './protocol.js';
@@ -61,7 +61,7 @@ function runStart(info: WorkflowInfo, note: RunNote): RunStart {
 function logEvent(LogID: number, RunID: string, line: LogLine, now: string): PipelineEvent {
   const message = line.message === null ? null : storable(line.message);
   return {
-    ...NO_COUNTS,
+    ...NO_DETAILS,
     EventID: eventID(RunID, null, null, `log:${line.number}`, [line.step, message ?? '']),
     LogID,
     RunID,
@@ -71,15 +71,7 @@ function logEvent(LogID: number, RunID: string, line: LogLine, now: string): Pip
     Attempt: null,
     EventType: line.status,
     EventTime: now,
-    DurationMs: null,
     Message: message,
-    ErrorType: null,
-    ErrorMessage: null,
-    RetryStatus: null,
-    NextRetryTime: null,
-    AlertTriggered: false,
-    Worker: null,
     Witness: 'live',
-    EventHash: null,
   };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineEvent } from '../../src/domain/model.js';
-import { NO_COUNTS } from '../../src/domain/model.js';
+import { NO_COUNTS, NO_DETAILS } from '../../src/domain/model.js';
 import type { NewBatch } from '../../src/engines/contract.js';
 import { engineFor } from '../../src/engines/index.js';
 import type { Ended } from './runCli.js';
@@ -253,7 +253,7 @@ async function fillAudit(url: string): Promise<void> {
     ]);
     const { LogID } = failed!;
     const event = (number: number, changes: Partial<PipelineEvent>): PipelineEvent => ({
-      ...NO_COUNTS,
+      ...NO_DETAILS,
       EventID: `event-${number}`,
       LogID,
       RunID: 'run-2',
@@ -263,16 +263,7 @@ async function fillAudit(url: string): Promise<void> {
       Attempt: 1,
       EventType: 'start',
       EventTime: '',
-      DurationMs: null,
-      Message: null,
-      ErrorType: null,
-      ErrorMessage: null,
-      RetryStatus: null,
-      NextRetryTime: null,
-      AlertTriggered: false,
-      Worker: null,
       Witness: 'live',
-      EventHash: null,
       ...changes,
     });
     const at = (time: string): string => `2026-01-02T03:04:${time}Z`;

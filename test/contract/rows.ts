@@ -1,65 +1,14 @@
-/** The audit's rows, filled with what a case does not care about, and the ledger's functions for one item. */
+/** Histories filled with what a case does not care about, and the ledger's functions for one item. */
 import type { HistoryActivity, RunEnd, RunHistory } from '../../src/audit/history.js';
-import { eventID } from '../../src/audit/eventID.js';
 import { noteTaskFailures } from '../../src/audit/ledger/noteTaskFailures.js';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';
 import { recordLive } from '../../src/audit/ledger/recordLive.js';
 import { settleRuns } from '../../src/audit/ledger/settleRuns.js';
-import { isAttemptEnd } from '../../src/domain/merge.js';
 import type { BatchRecord, BatchRef, PipelineEvent, RunStart } from '../../src/domain/model.js';
-import { NO_COUNTS } from '../../src/domain/model.js';
 import type { AuditStore } from '../../src/engines/contract.js';
-import { unique } from './engines.js';
+import { NOW } from '../support/rows.js';
 
-export const NOW = '2026-03-29T00:59:59.999Z';
-
-export function runStart(more: Partial<RunStart> = {}): RunStart {
-  const RunID = more.RunID ?? unique('run');
-  return {
-    Namespace: 'default',
-    WorkflowID: `workflow of ${RunID}`,
-    RunID,
-    OriginalRunID: RunID,
-    PipelineName: 'Pipeline',
-    WorkflowType: 'load',
-    TaskQueue: 'etl',
-    StartTime: NOW,
-    ScheduleID: null,
-    ScheduledTime: null,
-    RunByUser: null,
-    previousRunID: null,
-    parentRunID: null,
-    ...more,
-  };
-}
-
-/** An event of the batch's run; its id is derived as the audit derives it. */
-export function event({ LogID, RunID }: BatchRef, more: Partial<PipelineEvent> = {}): PipelineEvent {
-  const row = {
-    ...NO_COUNTS,
-    LogID,
-    RunID,
-    StepName: 'step',
-    StepSequenceNum: 1,
-    ActivityID: '1',
-    Attempt: 1,
-    EventType: 'success' as const,
-    EventTime: NOW,
-    DurationMs: 5,
-    Message: null,
-    ErrorType: null,
-    ErrorMessage: null,
-    RetryStatus: null,
-    NextRetryTime: null,
-    AlertTriggered: false,
-    Worker: 'worker',
-    Witness: 'live' as const,
-    EventHash: null,
-    ...more,
-  };
-  const slot = row.EventType === 'start' ? 'start' : isAttemptEnd(row) ? 'end' : 'log:1';
-  return { EventID: eventID(row.RunID, row.ActivityID, row.Attempt, slot), ...row };
-}
+export { event, NOW, runStart } from '../support/rows.js';
 
 export function runHistory(
   start: RunStart,

@@ -10,7 +10,7 @@ import { Pace } from '../../src/engines/snowflake/pace.js';
 import type { Row } from '../../src/engines/snowflake/session.js';
 import { readUrl } from '../../src/engines/snowflake/url.js';
 import { givenSnowflake } from './snowflakeEndpoint.js';
-import { event, NOW, runStart } from './snowflakeRows.js';
+import { event, NOW, runStart } from '../support/rows.js';
 
 const { endpoint, describeSnowflake } = await givenSnowflake();
 

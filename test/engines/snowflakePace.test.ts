@@ -4,7 +4,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import { Recorder } from '../../src/audit/recorder.js';
 import { engine } from '../../src/engines/snowflake/index.js';
-import { event, runStart } from './snowflakeRows.js';
+import { event, runStart } from '../support/rows.js';
 import { givenSnowflake } from './snowflakeEndpoint.js';
 
 const ACTIVITIES = 50;

@@ -8,7 +8,7 @@ import { engine } from '../../src/engines/snowflake/index.js';
 import { Pace } from '../../src/engines/snowflake/pace.js';
 import { queryTag } from '../../src/engines/snowflake/queryTag.js';
 import { givenSnowflake } from './snowflakeEndpoint.js';
-import { event, NOW, runStart } from './snowflakeRows.js';
+import { event, NOW, runStart } from '../support/rows.js';
 
 /** One holds the lock, and more than 20 wait for it. */
 const WRITERS = 26;

@@ -1,8 +1,9 @@
-/** Rows for the tests of this engine. Those of the contract suite come with the suite's engines, and their settings. */
+/** The audit's rows, filled with what a test does not care about. */
 import { randomUUID } from 'node:crypto';
 import { eventID } from '../../src/audit/eventID.js';
+import { isAttemptEnd } from '../../src/domain/merge.js';
 import type { BatchRef, PipelineEvent, RunStart } from '../../src/domain/model.js';
-import { NO_COUNTS } from '../../src/domain/model.js';
+import { NO_DETAILS } from '../../src/domain/model.js';
 
 export const NOW = '2026-03-29T00:59:59.999Z';
 
@@ -26,33 +27,26 @@ export function runStart(more: Partial<RunStart> = {}): RunStart {
   };
 }
 
-/** The start or the end of an attempt. */
+/** An event of the batch's run; its id is derived as the audit derives it. */
 export function event(
   { LogID, RunID }: Pick<BatchRef, 'LogID' | 'RunID'>,
   more: Partial<PipelineEvent> = {},
 ): PipelineEvent {
-  const row: Omit<PipelineEvent, 'EventID'> = {
-    ...NO_COUNTS,
+  const row = {
+    ...NO_DETAILS,
     LogID,
     RunID,
     StepName: 'step',
     StepSequenceNum: 1,
     ActivityID: '1',
     Attempt: 1,
-    EventType: 'success',
+    EventType: 'success' as const,
     EventTime: NOW,
     DurationMs: 5,
-    Message: null,
-    ErrorType: null,
-    ErrorMessage: null,
-    RetryStatus: null,
-    NextRetryTime: null,
-    AlertTriggered: false,
     Worker: 'worker',
-    Witness: 'live',
-    EventHash: null,
+    Witness: 'live' as const,
     ...more,
   };
-  const slot = row.EventType === 'start' ? 'start' : 'end';
-  return { EventID: eventID(RunID, row.ActivityID, row.Attempt, slot), ...row };
+  const slot = row.EventType === 'start' ? 'start' : isAttemptEnd(row) ? 'end' : 'log:1';
+  return { EventID: eventID(row.RunID, row.ActivityID, row.Attempt, slot), ...row };
 }
