@@ -95,6 +95,27 @@ export const ALERT_COLUMNS = columns<Alert>()(
   'Message',
 );
 
+/** Of rows to which the database gives the key, which is the first column. */
+export const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Exclude<
+  (typeof PIPELINE_LOG_COLUMNS)[number],
+  'LogID'
+>[];
+export const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Exclude<
+  (typeof ALERT_COLUMNS)[number],
+  'AlertID'
+>[];
+
+const SPELLING = new Map<string, string>(
+  [...PIPELINE_LOG_COLUMNS, ...PIPELINE_RUN_COLUMNS, ...PIPELINE_EVENT_COLUMNS, ...ALERT_COLUMNS].map(
+    (column) => [column.toLowerCase(), column],
+  ),
+);
+
+/** A column as it is spelled on every engine, whatever the case in which one knows it; other names as they are. */
+export function spelled(name: string): string {
+  return SPELLING.get(name.toLowerCase()) ?? name;
+}
+
 export type ColumnKind = 'text' | 'integer' | 'boolean' | 'time';
 
 const INTEGERS: ReadonlySet<string> = new Set([

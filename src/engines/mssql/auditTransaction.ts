@@ -1,12 +1,14 @@
 import {
   ALERT_COLUMNS,
+  NEW_ALERT_COLUMNS,
+  NEW_BATCH_COLUMNS,
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
 import type { AuditTransaction, EventsFound } from '../contract.js';
-import { NEW_ALERT_COLUMNS, NEW_BATCH_COLUMNS, POSITION } from './columns.js';
+import { POSITION } from './columns.js';
 import { given } from './given.js';
 import { inOrder, readBatches } from './readBatches.js';
 import { readRows } from './rows.js';

@@ -1,9 +1,5 @@
 /** The SQL Server types of the audit's columns, as migrations/0001_audit.sql has them. */
-import { ALERT_COLUMNS, columnKind, PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
-import type { NewAlert, NewBatch } from '../contract.js';
-
-export const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Array<keyof NewBatch>;
-export const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Array<keyof NewAlert>;
+import { columnKind } from '../../domain/columns.js';
 
 /** Compares code point by code point, as ids must. */
 export const BINARY = 'Latin1_General_BIN2';

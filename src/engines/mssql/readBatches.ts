@@ -5,6 +5,7 @@ import {
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
 import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import { toRecords } from '../shared/records.js';
 import { given } from './given.js';
 import { readRows } from './rows.js';
 import type { Session } from './session.js';
@@ -33,14 +34,9 @@ export function inOrder(logIDs: readonly number[]): Array<{ LogID: number }> {
 
 function recordsOf(tables: Parameters<typeof readRows>[1][]): BatchRecord[] {
   const [batches, runs, events, alerts] = tables;
-  const records = new Map<number, BatchRecord>();
-  for (const batch of readRows<PipelineLog>(PIPELINE_LOG_COLUMNS, batches)) {
-    records.set(batch.LogID, { batch, runs: [], events: [], alerts: [] });
-  }
-  for (const row of readRows<PipelineRun>(PIPELINE_RUN_COLUMNS, runs)) records.get(row.LogID)?.runs.push(row);
-  for (const row of readRows<PipelineEvent>(PIPELINE_EVENT_COLUMNS, events)) {
-    records.get(row.LogID)?.events.push(row);
-  }
-  for (const row of readRows<Alert>(ALERT_COLUMNS, alerts)) records.get(row.LogID)?.alerts.push(row);
-  return [...records.values()];
+  return toRecords(readRows<PipelineLog>(PIPELINE_LOG_COLUMNS, batches), {
+    runs: readRows<PipelineRun>(PIPELINE_RUN_COLUMNS, runs),
+    events: readRows<PipelineEvent>(PIPELINE_EVENT_COLUMNS, events),
+    alerts: readRows<Alert>(ALERT_COLUMNS, alerts),
+  });
 }

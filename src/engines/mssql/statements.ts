@@ -4,11 +4,13 @@
  */
 import {
   ALERT_COLUMNS,
+  NEW_ALERT_COLUMNS,
+  NEW_BATCH_COLUMNS,
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
-import { list, NEW_ALERT_COLUMNS, NEW_BATCH_COLUMNS, POSITION } from './columns.js';
+import { list, POSITION } from './columns.js';
 
 export type Statements = ReturnType<typeof statements>;
 export type Statement = (given: string) => string;

@@ -1,14 +1,23 @@
 /** Runs work in a transaction, and again where that is safe and helps. */
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Patience } from '../shared/retried.js';
+import { retried } from '../shared/retried.js';
 import type { Database } from './connect.js';
 import { isConflict, isLost, lossProblem } from './errors.js';
 import type { Session } from './session.js';
 import { poolSession, transactionSession } from './session.js';
 
 const CONFLICT_RETRIES = 10;
-/** A deadlock has cost a second or more when it is found. */
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 2_000;
+const PATIENCE: Patience = {
+  firstPauseMs: 20,
+  // A deadlock has cost a second or more when it is found.
+  longestPauseMs: 2_000,
+  retriesAfter: (error) =>
+    error instanceof Conflict || isConflict(error)
+      ? CONFLICT_RETRIES
+      : error instanceof ConnectionLost
+        ? 1
+        : 0,
+};
 
 /** Another transaction was faster; what it did is seen when the work is done again. */
 export class Conflict extends Error {
@@ -25,7 +34,7 @@ export function inTransaction<T>(
   end: 'commit' | 'rollback',
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  return db.use(() => retried(() => runOnce(db, end, work)));
+  return db.use(() => retried(() => runOnce(db, end, work), PATIENCE));
 }
 
 /** Without a transaction, for what only reads: it can be the victim of a deadlock, too. */
@@ -37,21 +46,7 @@ export function reading<T>(db: Database, work: (session: Session) => Promise<T>)
       throw isLost(error) ? lost(error, db.label) : error;
     }
   };
-  return db.use(() => retried(readOnce));
-}
-
-async function retried<T>(work: () => Promise<T>): Promise<T> {
-  for (let retries = 0; ; retries++) {
-    try {
-      return await work();
-    } catch (error) {
-      const isConflicting = error instanceof Conflict || isConflict(error);
-      const limit = isConflicting ? CONFLICT_RETRIES : error instanceof ConnectionLost ? 1 : 0;
-      if (retries >= limit) throw error;
-      // With jitter, so that two which met do not meet again.
-      await delay(Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** retries, LONGEST_PAUSE_MS));
-    }
-  }
+  return db.use(() => retried(readOnce, PATIENCE));
 }
 
 async function runOnce<T>(

@@ -4,7 +4,7 @@
  */
 import type { config as DriverConfig } from 'mssql';
 import { BadConfig } from '../../domain/errors.js';
-import { shownUrl } from '../shared/url.js';
+import { decodedPart, malformedUrl, unknownParameter } from '../shared/url.js';
 import { AUTHENTICATION_PARAMETERS, readAuthentication, windowsLogin } from './authentication.js';
 
 export interface Server {
@@ -29,6 +29,10 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const PARTS =
   /^mssql:\/\/(?:([^:@/?#]*)(?::([^@/?#]*))?@)?([^@/?#]+?)(?::(\d{1,5}))?(?:\/([^@/?#]*))?(?:\?([^@#]*))?$/i;
 const PLACE = /^(?:\[([\da-f:.]+)\]|([^\\[\]:,\s]+))(?:\\([^\\[\]:,\s]+))?$/i;
+
+const EXAMPLE =
+  'mssql://user:password@host:1433/database or ' +
+  'mssql://user:password@host\\instance/database, with the signs : / ? # @ % of user, password and parameters encoded (@ is %40)';
 
 export function readUrl(url: string): Server {
   const parts = PARTS.exec(url);
@@ -69,9 +73,7 @@ function readParameters(query: string, url: string, label: string): Parameters {
     const known = KNOWN.find((one) => one.toLowerCase() === name.toLowerCase());
     if (/^(?:trusted_?connection|integrated ?security)$/i.test(name)) throw windowsLogin(label);
     if (!known) {
-      throw new BadConfig(
-        `The URL of ${label} has the parameter ${JSON.stringify(name)}, which is unknown. Take it out; known are ${KNOWN.join(', ')}`,
-      );
+      throw unknownParameter(name, KNOWN, label);
     }
     parameters.set(known, decoded(pair.slice(end + 1), url));
   }
@@ -105,17 +107,7 @@ function badValue(name: string, parameters: Parameters, label: string, wanted: s
 }
 
 function decoded(part: string, url: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch (error) {
-    throw malformed(url, error);
-  }
+  return decodedPart(part, (cause) => malformed(url, cause));
 }
 
-function malformed(url: string, cause?: unknown): BadConfig {
-  return new BadConfig(
-    `${JSON.stringify(shownUrl(url))} is not a URL that can be read. Write mssql://user:password@host:1433/database or ` +
-      'mssql://user:password@host\\instance/database, with the signs : / ? # @ % of user, password and parameters encoded (@ is %40)',
-    { cause },
-  );
-}
+const malformed = (url: string, cause?: unknown): BadConfig => malformedUrl(url, EXAMPLE, cause);

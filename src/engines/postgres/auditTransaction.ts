@@ -1,5 +1,11 @@
 import type pg from 'pg';
-import { PIPELINE_EVENT_COLUMNS, PIPELINE_LOG_COLUMNS, PIPELINE_RUN_COLUMNS } from '../../domain/columns.js';
+import {
+  NEW_ALERT_COLUMNS,
+  NEW_BATCH_COLUMNS,
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_LOG_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+} from '../../domain/columns.js';
 import type { PipelineEvent } from '../../domain/model.js';
 import type { AuditTransaction, EventsFound } from '../contract.js';
 import { readAlertRow, readBatches, readBatchRow, readEventRow, readRunRow } from './readBatches.js';
@@ -7,7 +13,6 @@ import type { Texts } from './rows.js';
 import { arraysOf } from './rows.js';
 import { run } from './run.js';
 import type { Statement, Statements } from './statements.js';
-import { NEW_ALERT_COLUMNS, NEW_BATCH_COLUMNS } from './statements.js';
 
 /** The contract's statements on a connection that is in a transaction. */
 export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditTransaction {

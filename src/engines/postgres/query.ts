@@ -1,11 +1,6 @@
 /** A person's own SELECT. */
 import type pg from 'pg';
-import {
-  ALERT_COLUMNS,
-  PIPELINE_EVENT_COLUMNS,
-  PIPELINE_LOG_COLUMNS,
-  PIPELINE_RUN_COLUMNS,
-} from '../../domain/columns.js';
+import { spelled } from '../../domain/columns.js';
 import { BadInput } from '../../domain/errors.js';
 import type { SqlRow, SqlValue } from '../../domain/table.js';
 import type { Database } from './connect.js';
@@ -13,13 +8,6 @@ import { isRefusal } from './errors.js';
 import { isoTime } from './rows.js';
 import { run } from './run.js';
 import { inTransaction, QUERY } from './transactions.js';
-
-/** How the audit's columns are spelled on every engine; PostgreSQL knows them in lower case. */
-const SPELLING = new Map(
-  [...PIPELINE_LOG_COLUMNS, ...PIPELINE_RUN_COLUMNS, ...PIPELINE_EVENT_COLUMNS, ...ALERT_COLUMNS].map(
-    (column) => [column.toLowerCase(), column],
-  ),
-);
 
 /** By type OID (pg_type). All other types are shown as PostgreSQL writes them: numeric, date, json, arrays… */
 const PARSERS: Readonly<Record<number, (text: string) => SqlValue>> = {
@@ -75,9 +63,7 @@ function toTable(
   rows: ReadonlyArray<Array<string | null>>,
   auditTables: ReadonlySet<number>,
 ): { columns: string[]; rows: SqlRow[] } {
-  const columns = fields.map(({ name, tableID }) =>
-    auditTables.has(tableID) ? (SPELLING.get(name) ?? name) : name,
-  );
+  const columns = fields.map(({ name, tableID }) => (auditTables.has(tableID) ? spelled(name) : name));
   const parsers = fields.map(({ dataTypeID }) => PARSERS[dataTypeID] ?? ((text: string) => text));
   return {
     columns,

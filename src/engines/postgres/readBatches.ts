@@ -6,6 +6,7 @@ import {
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
 import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import { toRecords } from '../shared/records.js';
 import { rowReader } from './rows.js';
 import { run } from './run.js';
 import type { Statement, Statements } from './statements.js';
@@ -25,13 +26,9 @@ export async function readBatches(
   const [batches, runs, events, alerts] = await Promise.all(
     [find, sql.findRunsOf, sql.findEventsOf, sql.findAlertsOf].map((one) => run(client, one, [logIDs])),
   );
-  const records = new Map<number, BatchRecord>();
-  for (const texts of batches!) {
-    const batch = readBatchRow(texts);
-    records.set(batch.LogID, { batch, runs: [], events: [], alerts: [] });
-  }
-  for (const row of runs!.map(readRunRow)) records.get(row.LogID)?.runs.push(row);
-  for (const row of events!.map(readEventRow)) records.get(row.LogID)?.events.push(row);
-  for (const row of alerts!.map(readAlertRow)) records.get(row.LogID)?.alerts.push(row);
-  return [...records.values()];
+  return toRecords(batches!.map(readBatchRow), {
+    runs: runs!.map(readRunRow),
+    events: events!.map(readEventRow),
+    alerts: alerts!.map(readAlertRow),
+  });
 }

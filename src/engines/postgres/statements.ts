@@ -8,19 +8,12 @@ import type { ColumnKind } from '../../domain/columns.js';
 import {
   ALERT_COLUMNS,
   columnKind,
+  NEW_ALERT_COLUMNS,
+  NEW_BATCH_COLUMNS,
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
-
-export const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Exclude<
-  (typeof PIPELINE_LOG_COLUMNS)[number],
-  'LogID'
->[];
-export const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Exclude<
-  (typeof ALERT_COLUMNS)[number],
-  'AlertID'
->[];
 
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   text: 'text[]',

@@ -1,6 +1,7 @@
 /** Runs work in a transaction, and again where that is safe and helps. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import type { Patience } from '../shared/retried.js';
+import { retried } from '../shared/retried.js';
 import type { Database } from './connect.js';
 import { connectProblem, isConflict } from './errors.js';
 
@@ -27,28 +28,23 @@ export const READ: TransactionKind = {
 export const QUERY: TransactionKind = { begin: 'BEGIN READ ONLY', end: 'ROLLBACK', discard: true };
 
 const CONFLICT_RETRIES = 8;
-const FIRST_PAUSE_MS = 10;
+const PATIENCE: Patience = {
+  firstPauseMs: 10,
+  longestPauseMs: 2_000,
+  retriesAfter: (error) => (isConflict(error) ? CONFLICT_RETRIES : error instanceof ConnectionLost ? 1 : 0),
+};
 
 /** The connection broke before the transaction was committed, so nothing of it happened. */
 class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
 
-export async function inTransaction<T>(
+export function inTransaction<T>(
   db: Database,
   kind: TransactionKind,
   work: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
-  for (let retries = 0; ; retries++) {
-    try {
-      return await runOnce(db, kind, work);
-    } catch (error) {
-      const limit = isConflict(error) ? CONFLICT_RETRIES : error instanceof ConnectionLost ? 1 : 0;
-      if (retries >= limit) throw error;
-      // With jitter, so that two which met do not meet again.
-      await delay(Math.random() * FIRST_PAUSE_MS * 2 ** retries);
-    }
-  }
+  return retried(() => runOnce(db, kind, work), PATIENCE);
 }
 
 async function runOnce<T>(

@@ -4,7 +4,7 @@
  */
 import type pg from 'pg';
 import { BadConfig } from '../../domain/errors.js';
-import { shownUrl } from '../shared/url.js';
+import { decodedPart, malformedUrl, unknownParameter } from '../shared/url.js';
 import { readTls } from './tls.js';
 
 export interface Server {
@@ -15,6 +15,10 @@ export interface Server {
 
 const PARAMETERS = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'connect_timeout', 'application_name'];
 const DEFAULT_CONNECT_TIMEOUT_S = 10;
+
+const EXAMPLE =
+  'postgres://host:5432/database, with ' +
+  'user:password@ before the host and the signs : / ? # @ % in them encoded (@ is %40)';
 
 export function readUrl(url: string): Server {
   const { protocol, username, password, hostname, host, port, pathname, searchParams } = split(url);
@@ -48,27 +52,15 @@ function split(url: string): URL {
 }
 
 function decoded(part: string, url: string): string | undefined {
-  try {
-    return part === '' ? undefined : decodeURIComponent(part);
-  } catch (error) {
-    throw malformed(url, error);
-  }
+  return part === '' ? undefined : decodedPart(part, (cause) => malformed(url, cause));
 }
 
-function malformed(url: string, cause?: unknown): BadConfig {
-  return new BadConfig(
-    `${JSON.stringify(shownUrl(url))} is not a URL that can be read. Write postgres://host:5432/database, with ` +
-      'user:password@ before the host and the signs : / ? # @ % in them encoded (@ is %40)',
-    { cause },
-  );
-}
+const malformed = (url: string, cause?: unknown): BadConfig => malformedUrl(url, EXAMPLE, cause);
 
 function checkNames(parameters: URLSearchParams, label: string): void {
   for (const name of parameters.keys()) {
     if (PARAMETERS.includes(name)) continue;
-    throw new BadConfig(
-      `The URL of ${label} has the parameter ${JSON.stringify(name)}, which is unknown. Take it out; known are ${PARAMETERS.join(', ')}`,
-    );
+    throw unknownParameter(name, PARAMETERS, label);
   }
 }
 

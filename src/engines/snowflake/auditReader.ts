@@ -4,12 +4,13 @@ import { BadConfig } from '../../domain/errors.js';
 import type { BatchRecord, PipelineLog } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
 import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import { toRecords } from '../shared/records.js';
 import { Database } from './database.js';
 import { explained, isMissing, isSessionGone } from './errors.js';
 import { listBatches } from './listBatches.js';
 import { query } from './query.js';
 import { queryTag } from './queryTag.js';
-import { readRecords, rowsOf, toRecords } from './records.js';
+import { belongings, readRecords, rowsOf } from './records.js';
 import { rowReader } from './rows.js';
 import { schemaName } from './schemaName.js';
 import type { Row, Statement } from './session.js';
@@ -36,7 +37,7 @@ class SnowflakeAuditReader implements AuditReader {
     const asked = ids([logID]);
     const batch = { ...asked, text: `T.LogID IN ${asked.text}` };
     const rows = await this.#read(readRecords(this.db.schema, batch, asked, PIPELINE_LOG_COLUMNS), [logID]);
-    return toRecords(rowsOf<PipelineLog>(rows, 'PipelineLog', PIPELINE_LOG_COLUMNS), rows)[0];
+    return toRecords(rowsOf<PipelineLog>(rows, 'PipelineLog', PIPELINE_LOG_COLUMNS), belongings(rows))[0];
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {

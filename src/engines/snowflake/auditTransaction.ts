@@ -1,24 +1,25 @@
 /** The contract's statements, in one transaction. */
 import {
   ALERT_COLUMNS,
+  NEW_ALERT_COLUMNS,
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
-import type { AuditTransaction, NewAlert } from '../contract.js';
+import type { AuditTransaction } from '../contract.js';
+import { toRecords } from '../shared/records.js';
 import { addEvents, EVENT_KEYS } from './addEvents.js';
 import { checkOrigins, checkRuns } from './duplicates.js';
 import type { Frame } from './frame.js';
 import { Homes } from './homes.js';
 import { LOCKED_COLUMNS, LockedBatches } from './lockedBatches.js';
 import { openBatches } from './openBatches.js';
-import { readRecords, rowsOf, toRecords } from './records.js';
+import { belongings, readRecords, rowsOf } from './records.js';
 import type { Row } from './session.js';
 import { ids, TABLES, time } from './statements.js';
 import { Tables } from './tables.js';
 
-const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Array<keyof NewAlert>;
 const EVENT_VALUES = PIPELINE_EVENT_COLUMNS.filter(
   (column) => !(EVENT_KEYS as readonly string[]).includes(column),
 );
@@ -57,7 +58,7 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
       const rows = await frame.read(TABLES, readRecords(schema, batches, asked, LOCKED_COLUMNS));
       const found = locked.remember(rowsOf<Row>(rows, 'PipelineLog', LOCKED_COLUMNS));
       checkOrigins(found);
-      return toRecords(found, rows);
+      return toRecords(found, belongings(rows));
     },
     findSuccessors: (logIDs) =>
       tables.find<PipelineLog>('PipelineLog', PIPELINE_LOG_COLUMNS, 'PreviousLogID', logIDs),

@@ -1,4 +1,4 @@
-import { PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
+import { NEW_BATCH_COLUMNS, PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
 import type { PipelineLog } from '../../domain/model.js';
 import type { NewBatch } from '../contract.js';
 import { checkOrigins, originOf } from './duplicates.js';
@@ -6,7 +6,6 @@ import { rowReader, sourcesOf } from './rows.js';
 import { readList } from './statements.js';
 import type { Tables } from './tables.js';
 
-const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Array<keyof NewBatch>;
 const ORIGIN = ['OriginalRunID', 'Namespace'] as const;
 
 /** One MERGE gives LogIDs to the origins that have none, and one SELECT says which all of them have. */

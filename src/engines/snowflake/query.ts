@@ -1,24 +1,12 @@
 /** A person's own SELECT. */
 import type { Column } from 'snowflake-sdk';
-import {
-  ALERT_COLUMNS,
-  PIPELINE_EVENT_COLUMNS,
-  PIPELINE_LOG_COLUMNS,
-  PIPELINE_RUN_COLUMNS,
-} from '../../domain/columns.js';
+import { spelled } from '../../domain/columns.js';
 import { BadInput } from '../../domain/errors.js';
 import type { SqlRow, SqlValue } from '../../domain/table.js';
 import type { Database } from './database.js';
 import { isConnectionLost, isSessionGone, SnowflakeError } from './errors.js';
 import { queryTag } from './queryTag.js';
 import { checkReads } from './readOnly.js';
-
-/** How the audit's columns are spelled on every engine; Snowflake knows them in upper case. */
-const SPELLING = new Map<string, string>(
-  [...PIPELINE_LOG_COLUMNS, ...PIPELINE_RUN_COLUMNS, ...PIPELINE_EVENT_COLUMNS, ...ALERT_COLUMNS].map(
-    (column) => [column.toUpperCase(), column],
-  ),
-);
 
 /** More digits than that a double can't hold. */
 const EXACT_DIGITS = 15;
@@ -48,7 +36,7 @@ export async function query(db: Database, sql: string): Promise<{ columns: strin
 }
 
 function nameOf(column: Column): string {
-  return SPELLING.get(column.getName()) ?? column.getName();
+  return spelled(column.getName());
 }
 
 function readerOf(column: Column): (value: unknown) => SqlValue {

@@ -5,7 +5,8 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { Alert, PipelineEvent, PipelineRun } from '../../domain/model.js';
+import type { Belongings } from '../shared/records.js';
 import { rowReader } from './rows.js';
 import type { Row, Statement } from './session.js';
 import { readList, TABLES, TYPES, type Source, type Table } from './statements.js';
@@ -58,15 +59,15 @@ export function readRecords(
   );
 }
 
-/** Gives each batch what belongs to it of the rows. Snowflake does not know in which order rows were inserted. */
-export function toRecords(batches: readonly PipelineLog[], rows: readonly Row[]): BatchRecord[] {
-  const runs = byBatch(rowsOf<PipelineRun>(rows, 'PipelineRun', PIPELINE_RUN_COLUMNS));
-  const events = byBatch(rowsOf<PipelineEvent>(rows, 'PipelineEvent', PIPELINE_EVENT_COLUMNS));
-  const alerts = byBatch(rowsOf<Alert>(rows, 'Alert', ALERT_COLUMNS));
-  return batches.map((batch) => ({
-    batch,
-    runs: sorted(runs.get(batch.LogID), (run) => [run.StartTime, run.Reason !== 'start', run.RunID]),
-    events: sorted(events.get(batch.LogID), (event) => [
+/** In the order that readers expect: Snowflake does not know in which order rows were inserted. */
+export function belongings(rows: readonly Row[]): Belongings {
+  return {
+    runs: sorted(rowsOf<PipelineRun>(rows, 'PipelineRun', PIPELINE_RUN_COLUMNS), (run) => [
+      run.StartTime,
+      run.Reason !== 'start',
+      run.RunID,
+    ]),
+    events: sorted(rowsOf<PipelineEvent>(rows, 'PipelineEvent', PIPELINE_EVENT_COLUMNS), (event) => [
       event.EventTime,
       event.Attempt ?? -1,
       // A step's end in the same millisecond as its start comes after it.
@@ -74,23 +75,13 @@ export function toRecords(batches: readonly PipelineLog[], rows: readonly Row[])
       event.StepSequenceNum ?? -1,
       event.EventID,
     ]),
-    alerts: sorted(alerts.get(batch.LogID), ({ AlertID }) => [AlertID]),
-  }));
-}
-
-function byBatch<T extends { readonly LogID: number }>(rows: readonly T[]): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const row of rows) {
-    const group = groups.get(row.LogID);
-    if (group) group.push(row);
-    else groups.set(row.LogID, [row]);
-  }
-  return groups;
+    alerts: sorted(rowsOf<Alert>(rows, 'Alert', ALERT_COLUMNS), ({ AlertID }) => [AlertID]),
+  };
 }
 
 type Keys = ReadonlyArray<string | number | boolean>;
 
-function sorted<T>(rows: readonly T[] = [], keysOf: (row: T) => Keys): T[] {
+function sorted<T>(rows: readonly T[], keysOf: (row: T) => Keys): T[] {
   return rows
     .map((row) => ({ row, keys: keysOf(row) }))
     .sort((a, b) => {

@@ -1,5 +1,5 @@
 /** Runs work in a transaction, and again where that is safe and helps. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '../shared/retried.js';
 import type { Database } from './database.js';
 import { DuplicateBatches, repair } from './duplicates.js';
 import { explained, isConflict, isSessionGone } from './errors.js';
@@ -8,8 +8,7 @@ import type { Pace } from './pace.js';
 import type { Session } from './session.js';
 
 const CONFLICT_RETRIES = 10;
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 3_000;
+const PAUSES = { firstPauseMs: 50, longestPauseMs: 3_000 };
 
 export async function inTransaction<T>(
   db: Database,
@@ -30,8 +29,7 @@ export async function inTransaction<T>(
       if (isSessionGone(error) && lostSessions++ <= db.options.sessions) continue;
       if (!isConflict(error) || retries >= CONFLICT_RETRIES) throw explained(error, db.label);
       isPatient = true;
-      // With jitter, so that two which met do not meet again.
-      await delay(Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** retries, LONGEST_PAUSE_MS));
+      await pause(retries, PAUSES);
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { ConnectionOptions } from 'snowflake-sdk';
 import { BadConfig } from '../../domain/errors.js';
-import { shownUrl } from '../shared/url.js';
+import { decodedPart, malformedUrl, unknownParameter } from '../shared/url.js';
 import { checkKeyFile } from './keyFile.js';
 
 export interface Target {
@@ -26,6 +26,10 @@ type Parameters = Partial<Record<(typeof PARAMETERS)[number], string>>;
 
 /** The ways to log in that need nobody at a browser. The driver takes a name that it does not know for SNOWFLAKE. */
 const AUTHENTICATORS = ['SNOWFLAKE', 'SNOWFLAKE_JWT', 'OAUTH', 'PROGRAMMATIC_ACCESS_TOKEN'];
+
+const EXAMPLE =
+  'snowflake://account/database?warehouse=…, with ' +
+  'user:password@ before the account and the signs : / ? # @ % in them encoded (@ is %40)';
 
 export function readUrl(url: string): Target {
   const { username, password, hostname, pathname, searchParams } = split(url);
@@ -63,27 +67,15 @@ function split(url: string): URL {
 }
 
 function decoded(part: string, url: string): string | undefined {
-  try {
-    return part === '' ? undefined : decodeURIComponent(part);
-  } catch (error) {
-    throw malformed(url, error);
-  }
+  return part === '' ? undefined : decodedPart(part, (cause) => malformed(url, cause));
 }
 
-function malformed(url: string, cause?: unknown): BadConfig {
-  return new BadConfig(
-    `${JSON.stringify(shownUrl(url))} is not a URL that can be read. Write snowflake://account/database?warehouse=…, with ` +
-      'user:password@ before the account and the signs : / ? # @ % in them encoded (@ is %40)',
-    { cause },
-  );
-}
+const malformed = (url: string, cause?: unknown): BadConfig => malformedUrl(url, EXAMPLE, cause);
 
 function readParameters(given: URLSearchParams, label: string): Parameters {
   for (const name of given.keys()) {
     if ((PARAMETERS as readonly string[]).includes(name)) continue;
-    throw new BadConfig(
-      `The URL of ${label} has the parameter ${JSON.stringify(name)}, which is unknown. Take it out; known are ${PARAMETERS.join(', ')}`,
-    );
+    throw unknownParameter(name, PARAMETERS, label);
   }
   return Object.fromEntries([...given].filter(([, value]) => value !== ''));
 }

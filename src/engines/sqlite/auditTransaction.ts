@@ -1,17 +1,15 @@
 import type Database from 'better-sqlite3';
 import {
-  ALERT_COLUMNS,
+  NEW_ALERT_COLUMNS,
+  NEW_BATCH_COLUMNS,
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
-import type { AuditTransaction, NewAlert, NewBatch } from '../contract.js';
+import type { AuditTransaction } from '../contract.js';
 import { batchReader } from './readBatch.js';
 import { fromStored, valuesOf } from './rows.js';
-
-const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Array<keyof NewBatch>;
-const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Array<keyof NewAlert>;
 
 /**
  * The contract's statements, prepared once for a connection. They run in this process, so one row at a time is as fast as
