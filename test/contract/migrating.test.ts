@@ -32,6 +32,15 @@ everyEngine('migrating', ({ engine, audit }) => {
     .map((file) => Number(file.slice(0, 4)))
     .sort((a, b) => a - b);
 
+  it('that never happened is what a reader is told, and how it does', async () => {
+    const place = await audit.newPlace();
+    // On SQLite: somebody opened the audit, and did not get as far as making the tables.
+    await audit.open(place);
+    const { openAuditReader } = await engineFor(place.url, 'url');
+    const reading = openAuditReader(place).then((reader) => reader.batches({}).finally(() => reader.close()));
+    await expect(reading).rejects.toThrow(/batchtrail migrate/);
+  });
+
   it('by 20 processes at once leaves one result', async () => {
     const place = await audit.newPlace();
     const children: ChildProcess[] = [];

@@ -1,16 +1,23 @@
 /** The audit tables for people: every connection here is read-only. */
 import type Database from 'better-sqlite3';
-import { BadInput } from '../../domain/errors.js';
+import { BadInput, NotFound } from '../../domain/errors.js';
 import type { BatchRecord, PipelineLog } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
 import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
-import { folderOf, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
+import { folderOf, hasTable, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
 import { batchReader } from './readBatch.js';
 import { fromStored } from './rows.js';
 
 export async function openAuditReader({ url, schema = 'Audit' }: AuditOptions): Promise<AuditReader> {
   const folder = folderOf(url);
-  return new SqliteAuditReader(await openForReading(schemaFile(folder, schema)), folder);
+  const db = await openForReading(schemaFile(folder, schema));
+  if (!(await patiently(() => hasTable(db, 'PipelineLog')))) {
+    db.close();
+    throw new NotFound(
+      `There are no audit tables in ${db.name}. They are made by the first worker that uses it, or by: batchtrail migrate`,
+    );
+  }
+  return new SqliteAuditReader(db, folder);
 }
 
 /** Only what was asked for stands in the statement, so that the planner can choose an index. */

@@ -86,6 +86,10 @@ export async function openForReading(file: string): Promise<Database.Database> {
   return open(file, { readonly: true });
 }
 
+export function hasTable(db: Database.Database, name: string): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(name) !== undefined;
+}
+
 export async function open(file: string, options: Database.Options): Promise<Database.Database> {
   const { default: Driver } = await import('better-sqlite3');
   try {

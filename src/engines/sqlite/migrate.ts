@@ -2,7 +2,7 @@
 import type Database from 'better-sqlite3';
 import type { AppliedMigration, Migration } from '../shared/migrations.js';
 import { missingMigrations, readMigrations } from '../shared/migrations.js';
-import { patiently } from './connect.js';
+import { hasTable, patiently } from './connect.js';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 
@@ -36,8 +36,7 @@ export async function migrate(db: Database.Database): Promise<number[]> {
 }
 
 function applied(db: Database.Database): AppliedMigration[] {
-  const exists = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'SchemaVersion'").get() !== undefined;
-  if (!exists) return [];
+  if (!hasTable(db, 'SchemaVersion')) return [];
   return db
     .prepare<[], AppliedMigration>(
       'SELECT Version AS version, Checksum AS checksum FROM SchemaVersion ORDER BY Version',

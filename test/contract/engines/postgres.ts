@@ -82,11 +82,7 @@ function placeAt(schema: string): Place {
     };
   };
   const worker = (): Promise<Login> =>
-    login([
-      `USAGE ON SCHEMA ${schema}`,
-      `SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ${schema}`,
-      `USAGE ON ALL SEQUENCES IN SCHEMA ${schema}`,
-    ]);
+    login([`USAGE ON SCHEMA ${schema}`, `SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ${schema}`]);
   return {
     url: url!,
     schema,
