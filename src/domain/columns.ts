@@ -1,5 +1,5 @@
 /** The columns of each audit table in their order, so that engines generate statements instead of repeating lists. */
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from './model.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from './model.js';
 
 /** Checks at compile time that a list holds every key of the row type. */
 function columns<Row>() {
@@ -95,6 +95,8 @@ export const ALERT_COLUMNS = columns<Alert>()(
   'Message',
 );
 
+export const SEAL_COLUMNS = columns<Seal>()('SealNo', 'LogID', 'Root', 'PrevRoot', 'SealedAt');
+
 /** Of rows to which the database gives the key, which is the first column. */
 export const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Exclude<
   (typeof PIPELINE_LOG_COLUMNS)[number],
@@ -106,9 +108,13 @@ export const NEW_ALERT_COLUMNS = ALERT_COLUMNS.slice(1) as Exclude<
 >[];
 
 const SPELLING = new Map<string, string>(
-  [...PIPELINE_LOG_COLUMNS, ...PIPELINE_RUN_COLUMNS, ...PIPELINE_EVENT_COLUMNS, ...ALERT_COLUMNS].map(
-    (column) => [column.toLowerCase(), column],
-  ),
+  [
+    ...PIPELINE_LOG_COLUMNS,
+    ...PIPELINE_RUN_COLUMNS,
+    ...PIPELINE_EVENT_COLUMNS,
+    ...ALERT_COLUMNS,
+    ...SEAL_COLUMNS,
+  ].map((column) => [column.toLowerCase(), column]),
 );
 
 /** A column as it is spelled on every engine, whatever the case in which one knows it; other names as they are. */
@@ -135,6 +141,7 @@ const INTEGERS: ReadonlySet<string> = new Set([
   'Attempt',
   'CertifiedEventID',
   'GapCount',
+  'SealNo',
 ]);
 const TIMES: ReadonlySet<string> = new Set([
   'StartTime',
@@ -145,6 +152,7 @@ const TIMES: ReadonlySet<string> = new Set([
   'CertifiedAt',
   'RaisedAt',
   'ResolvedAt',
+  'SealedAt',
 ]);
 
 /** A column's kind of value: a name means the same in every table that has it. */

@@ -145,6 +145,18 @@ export interface Alert {
   Message: string;
 }
 
+/** `Audit.Seal`: what the audit said of a batch at one moment, in a chain over all batches; never changed. */
+export interface Seal {
+  /** 1, 2, 3 … without a gap. */
+  SealNo: number;
+  LogID: number;
+  /** Hash of the batch's certified rows and of PrevRoot. */
+  Root: string;
+  /** The Root of the seal before this one, whatever its batch; null for the first. */
+  PrevRoot: string | null;
+  SealedAt: string;
+}
+
 /** What identifies a run and what is known when it starts. Links are run ids here; the store turns them into LogIDs. */
 export interface RunStart {
   Namespace: string;

@@ -9,6 +9,7 @@ import type {
   PipelineEvent,
   PipelineLog,
   PipelineRun,
+  Seal,
 } from '../domain/model.js';
 import type { SqlRow, SqlValue, TableName } from '../domain/table.js';
 
@@ -36,6 +37,8 @@ export interface AuditStore {
    * the right to create tables only when there is something to apply.
    */
   migrate(): Promise<number[]>;
+  /** Tells this store from all others, which count their batches from 1, too. */
+  storeID(): Promise<string>;
   /**
    * Runs `work` as one durable transaction: all of its changes or none. `work` must await nothing but the
    * transaction's own calls, and is run again after a conflict with another transaction.
@@ -77,6 +80,13 @@ export interface AuditTransaction {
   findAlerts(logIDs: readonly number[]): Promise<Alert[]>;
   /** The events with these ids that exist. */
   findEvents(eventIDs: readonly string[]): Promise<PipelineEvent[]>;
+  /** The latest seal of each of these batches that has one. */
+  findSeals(logIDs: readonly number[]): Promise<Seal[]>;
+  /**
+   * The end of the chain of seals. Nobody else adds to the chain until the transaction ends; to be called after all
+   * batches were locked, so that two transactions don't wait for each other.
+   */
+  lastSeal(): Promise<Seal | undefined>;
 
   /**
    * Gives each batch a LogID, or finds the one that its origin (Namespace and OriginalRunID) has already. Answers the
@@ -98,6 +108,29 @@ export interface AuditTransaction {
   /** Replaces the rows of these batches, which this transaction has locked. */
   updateBatches(batches: readonly PipelineLog[]): Promise<void>;
   resolveAlerts(alertIDs: readonly number[], at: string): Promise<void>;
+  /** Adds to the chain whose end `lastSeal` answered. */
+  insertSeals(seals: readonly Seal[]): Promise<void>;
+
+  /**
+   * Gives work that one process does for all to this one, or leaves it with it, by the database's clock. Answers how far
+   * the work has come; undefined while it is somebody else's turn.
+   */
+  takeTurn(turn: Turn): Promise<TurnTaken | undefined>;
+  /** Remembers how far the work has come. */
+  advance(scope: string, watermark: string): Promise<void>;
+}
+
+export interface Turn {
+  /** Which work. Each has a turn and a watermark of its own. */
+  readonly scope: string;
+  readonly holder: string;
+  /** When it is anybody's turn again. 0 gives it up at once. */
+  readonly forMs: number;
+}
+
+export interface TurnTaken {
+  /** At first, the time when the work was asked for by anybody, by the database's clock. */
+  readonly watermark: string;
 }
 
 export interface EventsFound {
@@ -123,11 +156,23 @@ export interface BatchFilter {
   readonly limit?: number | undefined;
 }
 
+export interface SealFilter {
+  readonly logID?: number | undefined;
+  /** Goes on after this SealNo. */
+  readonly after?: number | undefined;
+  readonly limit: number;
+}
+
 /** The audit tables, for people: it can not write. */
 export interface AuditReader {
   /** Newest first; batches that started at the same time by LogID, highest first. */
   batches(filter: BatchFilter): Promise<PipelineLog[]>;
   batch(logID: number): Promise<BatchRecord | undefined>;
+  /** Those of these runs that have a row. */
+  runs(runIDs: readonly string[]): Promise<PipelineRun[]>;
+  storeID(): Promise<string>;
+  /** In the order of the chain. */
+  seals(filter: SealFilter): Promise<Seal[]>;
   /** Runs the user's own SELECT. */
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }>;
   close(): Promise<void>;

@@ -1,12 +1,13 @@
 /** The audit tables for people: every connection here is read-only. */
 import type Database from 'better-sqlite3';
 import { BadInput, NotFound } from '../../domain/errors.js';
-import type { BatchRecord, PipelineLog } from '../../domain/model.js';
+import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import type { AuditOptions, AuditReader, BatchFilter, SealFilter } from '../contract.js';
 import { folderOf, hasTable, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
 import { batchReader } from './readBatch.js';
 import { fromStored } from './rows.js';
+import { readStoreID } from './storeID.js';
 
 export async function openAuditReader({ url, schema = 'Audit' }: AuditOptions): Promise<AuditReader> {
   const folder = folderOf(url);
@@ -70,6 +71,23 @@ class SqliteAuditReader implements AuditReader {
 
   batch(logID: number): Promise<BatchRecord | undefined> {
     return patiently(() => this.db.transaction(() => batchReader(this.db)(logID))());
+  }
+
+  async runs(runIDs: readonly string[]): Promise<PipelineRun[]> {
+    const find = this.db.prepare<[string], PipelineRun>('SELECT * FROM main.PipelineRun WHERE RunID = ?');
+    return patiently(() => runIDs.flatMap((runID) => find.all(runID)));
+  }
+
+  async storeID(): Promise<string> {
+    return patiently(() => readStoreID(this.db));
+  }
+
+  seals({ logID, after = 0, limit }: SealFilter): Promise<Seal[]> {
+    const ofBatch = logID === undefined ? '' : 'AND LogID = @logID';
+    const select = this.db.prepare<[object], Seal>(
+      `SELECT * FROM main.Seal WHERE SealNo > @after ${ofBatch} ORDER BY SealNo LIMIT @limit`,
+    );
+    return patiently(() => select.all({ after, limit, ...(logID === undefined ? {} : { logID }) }));
   }
 
   async query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {

@@ -4,6 +4,7 @@ import type { AuditOptions, AuditStore, AuditTransaction, UncertifiedRun } from 
 import { auditTransaction } from './auditTransaction.js';
 import { folderOf, openForWriting, patiently, schemaFile } from './connect.js';
 import { migrate } from './migrate.js';
+import { readStoreID } from './storeID.js';
 
 export async function openAuditStore({ url, schema = 'Audit' }: AuditOptions): Promise<AuditStore> {
   return new SqliteAuditStore(await openForWriting(schemaFile(folderOf(url), schema)));
@@ -44,6 +45,10 @@ class SqliteAuditStore implements AuditStore {
       if (this.db.inTransaction) this.db.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  async storeID(): Promise<string> {
+    return readStoreID(this.db);
   }
 
   async uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]> {

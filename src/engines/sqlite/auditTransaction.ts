@@ -5,11 +5,15 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  SEAL_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
-import type { AuditTransaction } from '../contract.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import type { AuditTransaction, TurnTaken } from '../contract.js';
 import { batchReader } from './readBatch.js';
 import { fromStored, valuesOf } from './rows.js';
+
+const FORMAT = "'%Y-%m-%dT%H:%M:%fZ'";
+const NOW = `strftime(${FORMAT}, 'now')`;
 
 /**
  * The contract's statements, prepared once for a connection. They run in this process, so one row at a time is as fast as
@@ -23,6 +27,8 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const findEvent = db.prepare('SELECT * FROM PipelineEvent WHERE EventID = ?');
   const findAlerts = db.prepare('SELECT * FROM Alert WHERE LogID = ?');
   const isClosed = db.prepare("SELECT 1 FROM PipelineRun WHERE RunID = ? AND Status <> 'Running'").pluck();
+  const findSeal = db.prepare('SELECT * FROM Seal WHERE LogID = ? ORDER BY SealNo DESC LIMIT 1');
+  const lastSeal = db.prepare<[], Seal>('SELECT * FROM Seal ORDER BY SealNo DESC LIMIT 1');
   const readBatch = batchReader(db);
 
   const insertBatch = db.prepare(insert('PipelineLog', NEW_BATCH_COLUMNS));
@@ -30,11 +36,21 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const insertEvent = db.prepare(insert('PipelineEvent', PIPELINE_EVENT_COLUMNS) + ' ON CONFLICT DO NOTHING');
   const putEvent = db.prepare(replaceEvent());
   const insertAlert = db.prepare(insert('Alert', NEW_ALERT_COLUMNS));
+  const insertSeal = db.prepare(insert('Seal', SEAL_COLUMNS));
 
   const confirmEvent = db.prepare("UPDATE PipelineEvent SET Witness = 'both' WHERE EventID = ?");
   const updateRun = db.prepare(update('PipelineRun', PIPELINE_RUN_COLUMNS));
   const updateBatch = db.prepare(update('PipelineLog', PIPELINE_LOG_COLUMNS));
   const resolveAlert = db.prepare('UPDATE Alert SET ResolvedAt = ? WHERE AlertID = ?');
+
+  const firstTurn = db.prepare(
+    `INSERT INTO Turn (Scope, Holder, HeldUntil, Watermark) VALUES (?, '', ${NOW}, ${NOW}) ON CONFLICT DO NOTHING`,
+  );
+  const takeTurn = db.prepare<{ scope: string; holder: string; until: string }, TurnTaken>(
+    `UPDATE Turn SET Holder = :holder, HeldUntil = strftime(${FORMAT}, 'now', :until)
+     WHERE Scope = :scope AND (Holder = :holder OR HeldUntil <= ${NOW}) RETURNING Watermark AS watermark`,
+  );
+  const advance = db.prepare('UPDATE Turn SET Watermark = ? WHERE Scope = ?');
 
   const findBatches = async (logIDs: readonly number[]): Promise<PipelineLog[]> => each(findBatch, logIDs);
 
@@ -46,6 +62,8 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     findSuccessors: async (logIDs) => each<PipelineLog>(findSuccessors, logIDs),
     findAlerts: async (logIDs) => each<Alert>(findAlerts, logIDs),
     findEvents: async (eventIDs) => each<PipelineEvent>(findEvent, eventIDs),
+    findSeals: async (logIDs) => each<Seal>(findSeal, logIDs),
+    lastSeal: async () => lastSeal.get(),
 
     openBatches: async (batches) =>
       batches.map((batch) => {
@@ -89,6 +107,15 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     resolveAlerts: async (alertIDs, at) => {
       for (const alertID of alertIDs) resolveAlert.run(at, alertID);
     },
+    insertSeals: async (seals) => {
+      for (const seal of seals) insertSeal.run(valuesOf(seal, SEAL_COLUMNS));
+    },
+
+    takeTurn: async ({ scope, holder, forMs }) => {
+      firstTurn.run(scope);
+      return takeTurn.get({ scope, holder, until: `${forMs / 1_000} seconds` });
+    },
+    advance: async (scope, watermark) => void advance.run(watermark, scope),
   };
 }
 

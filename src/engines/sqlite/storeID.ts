@@ -1,0 +1,5 @@
+import type Database from 'better-sqlite3';
+
+export function readStoreID(db: Database.Database): string {
+  return db.prepare('SELECT StoreID FROM main.Store').pluck().get() as string;
+}
