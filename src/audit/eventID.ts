@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 
-/** One attempt has one start and one end; log lines are numbered. */
-export type Slot = 'start' | 'end' | `log:${number}`;
+/** One attempt has one start and one end; log lines are numbered; a batch can be resolved more than once. */
+export type Slot = 'start' | 'end' | 'resolution' | `log:${number}`;
 
 /**
  * Derived, never random: whoever writes the event of this place writes the same id, so writing twice is harmless.
- * `text` tells apart two log lines that take the same number because a workflow task was done again differently.
+ * `text` tells apart two log lines that take the same number because a workflow task was done again differently, and how
+ * and by which batch one was resolved.
  */
 export function eventID(
   runID: string,

@@ -1,4 +1,5 @@
 /** Reads Temporal's history as the second witness: what it proves about a run, in the audit's words. */
+import { hash } from 'node:crypto';
 import type { LoadedDataConverter } from '@temporalio/common';
 import {
   decodeFromPayloadsAtIndex,
@@ -24,6 +25,8 @@ export interface RunHistory {
   readonly activities: HistoryActivity[];
   /** The number of the last event; null where there is no history: for an activity that no workflow started. */
   readonly lastEventID: number | null;
+  /** Of the ids, types and times of its events; null where there is no history. */
+  readonly historyHash: string | null;
 }
 
 export interface RunEnd {
@@ -90,7 +93,17 @@ export async function parseHistory(
     end: await parseEnd(events.at(-1), converter),
     activities: await parseActivities(events, converter),
     lastEventID: Number(events.at(-1)!.eventId),
+    historyHash: hashOf(events),
   };
+}
+
+/** Not of payloads: a codec may encrypt them anew, and a later version of the protocol have more fields. */
+function hashOf(events: readonly HistoryEvent[]): string {
+  const lines = events.map(
+    ({ eventId, eventType, eventTime }) =>
+      `${String(eventId)} ${eventType} ${String(eventTime?.seconds ?? 0)}.${eventTime?.nanos ?? 0}`,
+  );
+  return hash('sha256', lines.join('\n'));
 }
 
 export async function parseStart(

@@ -3,12 +3,13 @@
  * activities that end at once cost one commit. A call returns when its change is durable.
  */
 import type { Logger } from '@temporalio/common';
-import type { AuditStore, AuditTransaction } from '../engines/contract.js';
+import type { AuditStore } from '../engines/contract.js';
 import type { BatchRef, PipelineEvent, RunStart } from '../domain/model.js';
-import { isoTime } from '../domain/time.js';
 import type { RunHistory } from './history.js';
 import type { GoodEnd } from './ledger/closeRuns.js';
 import { closeRuns } from './ledger/closeRuns.js';
+import { inLedger } from './ledger/ledger.js';
+import type { Ledger } from './ledger/ledger.js';
 import { noteTaskFailures } from './ledger/noteTaskFailures.js';
 import { findBatchRefs, openRuns } from './ledger/openRuns.js';
 import { recordLive } from './ledger/recordLive.js';
@@ -17,8 +18,8 @@ import { RunCache } from './runCache.js';
 
 /** What a group commit writes, in this order: each kind in one go for all who asked. */
 const WRITERS = {
-  record: async (tx: AuditTransaction, events: ReadonlyArray<readonly PipelineEvent[]>, now: string) => {
-    await recordLive(tx, events.flat(), now);
+  record: async (ledger: Ledger, events: ReadonlyArray<readonly PipelineEvent[]>) => {
+    await recordLive(ledger, events.flat());
     return events.map(() => undefined);
   },
   open: openRuns,
@@ -26,15 +27,12 @@ const WRITERS = {
   note: noteTaskFailures,
   close: closeRuns,
   settle: settleRuns,
-} satisfies Record<
-  string,
-  (tx: AuditTransaction, items: readonly never[], now: string) => Promise<unknown[]>
->;
+} satisfies Record<string, (ledger: Ledger, items: readonly never[]) => Promise<unknown[]>>;
 
 type Kind = keyof typeof WRITERS;
 type Item<K extends Kind> = Parameters<(typeof WRITERS)[K]>[1][number];
 type Answer<K extends Kind> = Awaited<ReturnType<(typeof WRITERS)[K]>>[number];
-type Writer = (tx: AuditTransaction, items: readonly unknown[], now: string) => Promise<unknown[]>;
+type Writer = (ledger: Ledger, items: readonly unknown[]) => Promise<unknown[]>;
 
 interface Entry {
   readonly kind: Kind;
@@ -142,9 +140,9 @@ export class Recorder {
   async #commit(entries: readonly Entry[]): Promise<void> {
     let began = false;
     try {
-      const answers = await this.store.transaction((tx) => {
+      const answers = await inLedger(this.store, (ledger) => {
         began = true;
-        return writeAll(tx, entries);
+        return writeAll(ledger, entries);
       });
       this.changes += entries.length;
       for (const entry of entries) entry.resolve(answers.get(entry));
@@ -179,16 +177,14 @@ export class Recorder {
   }
 }
 
-async function writeAll(tx: AuditTransaction, entries: readonly Entry[]): Promise<Map<Entry, unknown>> {
-  const now = isoTime(Date.now());
+async function writeAll(ledger: Ledger, entries: readonly Entry[]): Promise<Map<Entry, unknown>> {
   const answers = new Map<Entry, unknown>();
   for (const [kind, writer] of Object.entries(WRITERS)) {
     const ofKind = entries.filter((entry) => entry.kind === kind);
     if (ofKind.length === 0) continue;
     const found = await (writer as Writer)(
-      tx,
+      ledger,
       ofKind.map(({ item }) => item),
-      now,
     );
     ofKind.forEach((entry, index) => answers.set(entry, found[index]));
   }

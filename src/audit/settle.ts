@@ -4,11 +4,13 @@
  */
 import type { NewAlert, NewBatch } from '../engines/contract.js';
 import { sumCounts } from '../domain/counts.js';
+import { fitted } from '../domain/fitted.js';
 import { isAttemptEnd, isLate } from '../domain/merge.js';
 import type { BatchRecord, PipelineEvent, PipelineRun, RetryStatus, RunStart } from '../domain/model.js';
 import { FAILED_STATUSES } from '../domain/model.js';
 import type { RunEnd, RunHistory } from './history.js';
 import { shorten, stepAlert } from './alerts.js';
+import { resolutionEvent } from './resolutionEvent.js';
 import { settleActivity } from './settleActivity.js';
 import { Timeline } from './timeline.js';
 
@@ -38,14 +40,14 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
   const before = record.runs.find(({ RunID }) => RunID === start.RunID);
   const isLatest = record.batch.RunID === start.RunID;
   const failed = FAILED_STATUSES.includes(end.status) && !end.byReset;
-  const failures = timeline.ofRun().filter(({ EventType }) => EventType === 'failure');
+  const failures = timeline.ofRun().filter(isFailure);
   // Settling again must not undo what happened to the batch since: a dismissal, a resolved alert.
-  const isNews = before?.Status === 'Running' || (lastEventID !== null && before?.CertifiedAt === null);
+  const isNews = before?.Status === 'Running' || (lastEventID !== null && before?.CertifiedEventID === null);
   const raise = [
     ...stepAlerts(record, failures, now),
     ...(isNews && failed ? [batchAlert(record, end, now)] : []),
   ];
-  const certificate = lastEventID === null ? {} : certify(timeline, lastEventID, now);
+  const certificate = lastEventID === null ? {} : certify(timeline, history, now);
   const found = {
     run: { ...run, ...certificate },
     events: timeline.changed(),
@@ -53,17 +55,20 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
   };
   if (!isLatest) {
     const since = isNews && failed ? failedBefore(record) : {};
+    found.events.push(...resolved(record, since, now));
     // Where the later run has succeeded, there is nothing left to look at.
     const ResolvedAt = record.batch.Status === 'Success' ? now : null;
     return { ...found, batch: since, raise: raise.map((alert) => ({ ...alert, ResolvedAt })), resolve: [] };
   }
   if (end.byReset) return { ...found, batch: {}, raise: [], resolve: [] };
 
+  const resolution = isNews ? resolutionOf(record, end, failed) : {};
+  found.events.push(...resolved(record, resolution, now));
   return {
     ...found,
     raise,
     resolve: alertsToResolve(record, timeline, end),
-    batch: {
+    batch: fitted({
       ...run,
       ...startTime(record, start),
       ...sumCounts(finalSuccesses(timeline, history)),
@@ -75,15 +80,31 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
         .filter(({ EventType, Attempt }) => EventType === 'start' && (Attempt ?? 1) > 1).length,
       RetryStatus: end.willRetry ? 'retrying' : retryStatus(timeline),
       AlertTriggered: failed || failures.length > 0 || record.batch.AlertTriggered,
-      ...(isNews ? resolution(record, end, failed) : {}),
-    },
+      ...resolution,
+    }),
   };
 }
 
+/** What Temporal no longer waited for is nothing to be alarmed about. */
+function isFailure(event: PipelineEvent): boolean {
+  return event.EventType === 'failure' && !isLate(event);
+}
+
 /** A gap is what history knows and no worker wrote. */
-function certify(timeline: Timeline, lastEventID: number, now: string): Partial<PipelineRun> {
-  const gaps = timeline.ofRun().filter(({ Witness }) => Witness === 'history');
-  return { CertifiedAt: now, CertifiedEventID: lastEventID, GapCount: gaps.length };
+function certify(
+  timeline: Timeline,
+  { lastEventID, historyHash }: RunHistory,
+  now: string,
+): Partial<PipelineRun> {
+  const gaps = timeline
+    .ofRun()
+    .filter(({ Witness, ActivityID }) => Witness === 'history' && ActivityID !== null);
+  return {
+    CertifiedAt: now,
+    CertifiedEventID: lastEventID,
+    HistoryHash: historyHash,
+    GapCount: gaps.length,
+  };
 }
 
 /** What a run's failure means for its batch when a reset has already begun the next run. */
@@ -129,17 +150,27 @@ function finalSuccesses(timeline: Timeline, { activities }: RunHistory): Pipelin
 const WORST_FIRST: readonly RetryStatus[] = ['exhausted', 'non-retryable', 'recovered'];
 
 function retryStatus(timeline: Timeline): RetryStatus | null {
-  const found = new Set(lastEnds(timeline).map(({ RetryStatus }) => RetryStatus));
+  const found = new Set(
+    lastEnds(timeline)
+      .filter((event) => !isLate(event))
+      .map(({ RetryStatus }) => RetryStatus),
+  );
   return WORST_FIRST.find((status) => found.has(status)) ?? null;
 }
 
-function resolution({ batch }: BatchRecord, end: RunEnd, failed: boolean): Partial<NewBatch> {
+function resolutionOf({ batch }: BatchRecord, end: RunEnd, failed: boolean): Partial<NewBatch> {
   if (failed) return { Resolution: 'open', ResolvedByLogID: null };
   // A reset repaired a failed batch: it resolved itself.
   if (end.status === 'Success' && batch.Resolution === 'open') {
     return { Resolution: 'replayed', ResolvedByLogID: batch.LogID };
   }
   return {};
+}
+
+function resolved({ batch }: BatchRecord, change: Partial<NewBatch>, now: string): PipelineEvent[] {
+  const { Resolution, ResolvedByLogID = null } = change;
+  if (!Resolution || Resolution === 'open') return [];
+  return [resolutionEvent(batch, Resolution, ResolvedByLogID, now)];
 }
 
 function stepAlerts(record: BatchRecord, failures: PipelineEvent[], now: string): NewAlert[] {
@@ -166,7 +197,7 @@ function alertsToResolve(record: BatchRecord, timeline: Timeline, end: RunEnd): 
       if (ResolvedAt !== null) return false;
       if (EventID === null) return end.status === 'Success';
       const event = timeline.get(EventID);
-      if (event?.RunID === timeline.runID) return event.EventType !== 'failure';
+      if (event?.RunID === timeline.runID) return !isFailure(event);
       return end.status === 'Success';
     })
     .map(({ AlertID }) => AlertID);

@@ -44,5 +44,5 @@ export async function closeStandalone(
   const start = standaloneStart(info);
   const time = isoTime(Date.now());
   const end = { status, time, error, counts: {}, byReset: false, willRetry: false };
-  await recorder.settleForSure({ start, end, activities: [], lastEventID: null });
+  await recorder.settleForSure({ start, end, activities: [], lastEventID: null, historyHash: null });
 }

@@ -2,6 +2,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import { Recorder } from '../../src/audit/recorder.js';
 import { eventID } from '../../src/audit/eventID.js';
+import { Ledger } from '../../src/audit/ledger/ledger.js';
 import { recordLive } from '../../src/audit/ledger/recordLive.js';
 import type { BatchRef, EventType, PipelineEvent } from '../../src/domain/model.js';
 import { storable } from '../../src/domain/text.js';
@@ -294,7 +295,8 @@ everyEngine('events', ({ audit }) => {
     await audit.store.transaction((tx) => {
       const findEvents = async (eventIDs: readonly string[]): Promise<PipelineEvent[]> =>
         (await tx.findEvents(eventIDs)).filter(({ EventType }) => EventType === 'start');
-      return recordLive({ ...tx, findEvents }, [event(ref, { EventType: 'start', Attempt: 2 })], NOW);
+      const ledger = new Ledger({ ...tx, findEvents }, NOW);
+      return recordLive(ledger, [event(ref, { EventType: 'start', Attempt: 2 })]);
     });
     const events = await eventsOf(ref);
     expect(

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
+import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { findBatchRefs } from '../../src/audit/ledger/openRuns.js';
 import type { RunStart } from '../../src/domain/model.js';
 import { everyEngine, unique } from './engines.js';
@@ -204,7 +205,9 @@ everyEngine('opening', ({ audit, ifAble }) => {
   it('finds the batch of a run that another connection opened, and nothing for others', async () => {
     const ref = await open(await audit.another(), runStart());
     const unknown = unique('nobody');
-    const found = await audit.store.transaction((tx) => findBatchRefs(tx, [unknown, ref.RunID, unknown]));
+    const found = await inLedger(audit.store, (ledger) =>
+      findBatchRefs(ledger, [unknown, ref.RunID, unknown]),
+    );
     expect(found).toEqual([undefined, ref, undefined]);
   });
 
@@ -215,7 +218,7 @@ everyEngine('opening', ({ audit, ifAble }) => {
     const elsewhere = runStart({ Namespace: unique('namespace') });
     const refs = await openAll(audit.store, [running!, ended!, certified!, standalone, elsewhere]);
     const EndTime = '2026-03-29T01:10:00.000Z';
-    await audit.store.transaction((tx) => closeRuns(tx, [{ ...refs[1]!, Status: 'Success', EndTime }]));
+    await inLedger(audit.store, (ledger) => closeRuns(ledger, [{ ...refs[1]!, Status: 'Success', EndTime }]));
     await settle(audit.store, [runHistory(certified!)]);
     const found = await audit.store.uncertifiedRuns(Namespace);
     const expected = [running!, ended!].map(({ RunID, WorkflowID }, index) => ({

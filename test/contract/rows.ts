@@ -1,5 +1,6 @@
 /** Histories filled with what a case does not care about, and the ledger's functions for one item. */
 import type { HistoryActivity, RunEnd, RunHistory } from '../../src/audit/history.js';
+import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { noteTaskFailures } from '../../src/audit/ledger/noteTaskFailures.js';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';
 import { recordLive } from '../../src/audit/ledger/recordLive.js';
@@ -39,6 +40,7 @@ export function runHistory(
       ...activity,
     })),
     lastEventID: 11,
+    historyHash: 'hash of the history',
   };
 }
 
@@ -57,19 +59,19 @@ export async function open(store: AuditStore, start: RunStart, now = NOW): Promi
 }
 
 export function openAll(store: AuditStore, starts: readonly RunStart[], now = NOW): Promise<BatchRef[]> {
-  return store.transaction((tx) => openRuns(tx, starts, now));
+  return inLedger(store, (ledger) => openRuns(ledger, starts), now);
 }
 
 export function record(store: AuditStore, events: readonly PipelineEvent[], now = NOW): Promise<void> {
-  return store.transaction((tx) => recordLive(tx, events, now));
+  return inLedger(store, (ledger) => recordLive(ledger, events), now);
 }
 
 export async function settle(store: AuditStore, histories: readonly RunHistory[], now = NOW): Promise<void> {
-  await store.transaction((tx) => settleRuns(tx, histories, now));
+  await inLedger(store, (ledger) => settleRuns(ledger, histories), now);
 }
 
 export async function noteTaskFailure(store: AuditStore, runID: string, message: string): Promise<void> {
-  await store.transaction((tx) => noteTaskFailures(tx, [{ runID, message }]));
+  await inLedger(store, (ledger) => noteTaskFailures(ledger, [{ runID, message }]));
 }
 
 export async function read(store: AuditStore, { LogID }: Pick<BatchRef, 'LogID'>): Promise<BatchRecord> {

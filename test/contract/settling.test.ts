@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
+import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
 import type { BatchRef, RunStart } from '../../src/domain/model.js';
 import { everyEngine } from './engines.js';
-import { FAILED, event, open, openAll, read, record, runHistory, runStart, settle } from './rows.js';
+import { FAILED, event, NOW, open, openAll, read, record, runHistory, runStart, settle } from './rows.js';
 
 const FAILURE = { status: 'Error', error: { type: 'Error', message: 'disk full' } } as const;
 
@@ -40,7 +41,7 @@ everyEngine('settling', ({ audit }) => {
   it('shows a good end at once, and what history proves about it later', async () => {
     const { start, ref } = await openOne();
     const end = { ...ref, Status: 'Success', EndTime: '2026-03-29T01:10:00.000Z' } as const;
-    await audit.store.transaction((tx) => closeRuns(tx, [end]));
+    await inLedger(audit.store, (ledger) => closeRuns(ledger, [end]));
     const { batch, runs } = await read(audit.store, ref);
     expect([batch.Status, runs[0]!.Status, runs[0]!.CertifiedAt]).toEqual(['Success', 'Success', null]);
     await settle(audit.store, [runHistory(start, { counts: { RowsProcessed: 9 } })]);
@@ -147,23 +148,44 @@ everyEngine('settling', ({ audit }) => {
   it('keeps what a zombie reports after its run was closed, and leaves the batch as it is', async () => {
     const { start, ref } = await openOne();
     await record(audit.store, [event(ref, { EventType: 'start' })]);
-    await settle(audit.store, [runHistory(start, { status: 'TimedOut' })]);
+    const history = runHistory(start, { status: 'TimedOut' }, [{ end: undefined }]);
+    await settle(audit.store, [history]);
     const before = await read(audit.store, ref);
     expect(before.events.map(({ EventType }) => EventType)).toEqual(['start', 'lost']);
     await record(audit.store, [
       event(ref, { EventType: 'failure', ErrorMessage: 'nobody listens', RetryStatus: 'exhausted' }),
-      event(ref, { EventType: 'start', ActivityID: '2' }),
-      event(ref, { EventType: 'retry', ActivityID: '2', RetryStatus: 'retrying' }),
     ]);
-    const { batch, alerts, events } = await read(audit.store, ref);
-    expect(batch).toEqual(before.batch);
-    expect(alerts).toEqual(before.alerts);
-    const ends = events.filter(({ EventType }) => EventType !== 'start');
-    expect(ends.map(({ EventType }) => EventType).sort()).toEqual(['failure', 'retry']);
-    for (const { Message, AlertTriggered } of ends) {
-      expect(Message).toMatch(/^late: /);
-      expect(AlertTriggered).toBe(false);
-    }
+    const reported = await read(audit.store, ref);
+    expect([reported.batch, reported.alerts]).toEqual([before.batch, before.alerts]);
+    // What it means is for the history to say, which is read again.
+    expect(reported.runs.map(({ CertifiedAt }) => CertifiedAt)).toEqual([null]);
+    await settle(audit.store, [history]);
+    const { batch, alerts, events, runs } = await read(audit.store, ref);
+    expect([batch, alerts]).toEqual([before.batch, before.alerts]);
+    expect(runs).toEqual(before.runs.map((run) => ({ ...run, GapCount: 0 })));
+    expect(events[1]).toMatchObject({ EventType: 'failure', AlertTriggered: false });
+    expect(events[1]!.Message).toMatch(/^late: /);
+  });
+
+  it('takes in what a worker saw while its store was out of reach, and another one read the history', async () => {
+    const { start, ref } = await openOne();
+    const end = { type: 'success', time: NOW, error: undefined, retryStatus: null, counts: {} } as const;
+    const history = runHistory(start, {}, [{ attempt: 2, end, startedTime: '2026-03-29T01:00:05.000Z' }]);
+    await settle(audit.store, [history]);
+    expect((await read(audit.store, ref)).runs[0]!.GapCount).toBe(4);
+    await record(audit.store, [
+      event(ref, { EventType: 'start' }),
+      event(ref, { EventType: 'retry', ErrorMessage: 'busy', RetryStatus: 'retrying' }),
+      event(ref, { EventType: 'start', Attempt: 2 }),
+      event(ref, { Attempt: 2, RowsProcessed: 42, RetryStatus: 'recovered' }),
+    ]);
+    await settle(audit.store, [history]);
+    const { batch, events, runs } = await read(audit.store, ref);
+    expect(events.map(({ EventType, Witness, Message }) => [EventType, Witness, Message])).toEqual(
+      ['start', 'retry', 'start', 'success'].map((type) => [type, 'both', null]),
+    );
+    expect(batch).toMatchObject({ RowsProcessed: 42, RetryCount: 1, RetryStatus: 'recovered' });
+    expect(runs[0]).toMatchObject({ GapCount: 0, CertifiedEventID: 11, HistoryHash: 'hash of the history' });
   });
 
   it('writes the ends of attempts whose worker died, and of attempts that no worker saw', async () => {

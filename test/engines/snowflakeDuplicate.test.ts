@@ -1,6 +1,7 @@
 /** Snowflake enforces no key. If a batch is there twice all the same, the lower LogID wins, and gets what the other has. */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';
+import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { recordLive } from '../../src/audit/ledger/recordLive.js';
 import type { BatchRecord, BatchRef, RunStart } from '../../src/domain/model.js';
 import type { AuditReader, AuditStore } from '../../src/engines/contract.js';
@@ -31,7 +32,7 @@ describeSnowflake('a batch that is there twice', () => {
   const run = async (text: string): Promise<Row[]> =>
     (await db.use((session) => session.run({ text }, { tag: '' }))).rows;
   const open = async (start: RunStart): Promise<BatchRef> =>
-    (await store.transaction((tx) => openRuns(tx, [start], NOW)))[0]!;
+    (await inLedger(store, (ledger) => openRuns(ledger, [start]), NOW))[0]!;
   const shown = async ({ LogID }: Pick<BatchRef, 'LogID'>): Promise<BatchRecord> =>
     (await reader.batch(LogID))!;
 
@@ -62,7 +63,7 @@ describeSnowflake('a batch that is there twice', () => {
   it('is one again when it is opened, with the runs, events and alerts of both', async () => {
     const start = runStart();
     const ref = await open(start);
-    await store.transaction((tx) => recordLive(tx, [event(ref, { EventType: 'start' })], NOW));
+    await inLedger(store, (ledger) => recordLive(ledger, [event(ref, { EventType: 'start' })]), NOW);
     const reset = runStart({ OriginalRunID: start.RunID, WorkflowID: start.WorkflowID });
     const twin = await openTwin(ref);
     // The reset was opened beside the first run.
@@ -71,7 +72,11 @@ describeSnowflake('a batch that is there twice', () => {
        SELECT '${reset.RunID}', ${twin.LogID}, 'reset', StartTime, 'Running' FROM AUDIT.PipelineRun WHERE LogID = ${ref.LogID}`,
     );
     const child = await open(runStart({ previousRunID: reset.RunID }));
-    await store.transaction((tx) => recordLive(tx, [failure({ ...twin, RunID: reset.RunID }, '2')], NOW));
+    await inLedger(
+      store,
+      (ledger) => recordLive(ledger, [failure({ ...twin, RunID: reset.RunID }, '2')]),
+      NOW,
+    );
 
     const another = runStart({ OriginalRunID: start.RunID, WorkflowID: start.WorkflowID });
     expect((await open(another)).LogID).toBe(ref.LogID);
@@ -118,13 +123,13 @@ describeSnowflake('a batch that is there twice', () => {
     const ref = await open(start);
     const twin = await openTwin(ref);
     await moveTo(twin, ref);
-    await store.transaction((tx) => recordLive(tx, [event(twin, { EventType: 'start' })], NOW));
+    await inLedger(store, (ledger) => recordLive(ledger, [event(twin, { EventType: 'start' })]), NOW);
     await store.transaction((tx) => tx.readBatches([ref.LogID]));
     expect((await open(start)).LogID).toBe(ref.LogID);
 
     const end = { ...failure(twin, '1'), Message: 'the disk' };
-    await store.transaction((tx) => recordLive(tx, [event(twin, { EventType: 'start' }), end], NOW));
-    await store.transaction((tx) => recordLive(tx, [end], NOW));
+    await inLedger(store, (ledger) => recordLive(ledger, [event(twin, { EventType: 'start' }), end]), NOW);
+    await inLedger(store, (ledger) => recordLive(ledger, [end]), NOW);
 
     const { batch, events, alerts } = await shown(ref);
     expect(events.map(({ EventType }) => EventType)).toEqual(['start', 'failure']);

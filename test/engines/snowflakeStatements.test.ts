@@ -1,6 +1,7 @@
 /** What Snowflake is told: few statements, each tagged, and again when it has aborted one. */
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';
+import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { recordLive } from '../../src/audit/ledger/recordLive.js';
 import type { BatchRef } from '../../src/domain/model.js';
 import type { AuditStore } from '../../src/engines/contract.js';
@@ -23,11 +24,10 @@ describeSnowflake('a Snowflake store', () => {
     return store;
   };
   const openMany = (store: AuditStore, count: number): Promise<BatchRef[]> =>
-    store.transaction((tx) =>
+    inLedger(store, (ledger) =>
       openRuns(
-        tx,
+        ledger,
         Array.from({ length: count }, () => runStart()),
-        NOW,
       ),
     );
   /** The first words of what was run for `work`, and the batches in its tags. */
@@ -52,7 +52,7 @@ describeSnowflake('a Snowflake store', () => {
     const store = await newStore();
     const refs = await openMany(store, 2);
     const events = refs.flatMap((ref) => [event(ref, { EventType: 'start' }), event(ref)]);
-    const statements = await told(() => store.transaction((tx) => recordLive(tx, events, NOW)));
+    const statements = await told(() => inLedger(store, (ledger) => recordLive(ledger, events), NOW));
     expect(statements.map(({ words }) => words)).toEqual(['SELECT', 'MERGE INTO PipelineEvent']);
     const LogIDs = refs.map(({ LogID }) => LogID).sort((a, b) => a - b);
     expect(statements.map(({ batches }) => batches)).toEqual([LogIDs, LogIDs]);
@@ -98,7 +98,11 @@ describeSnowflake('a Snowflake store', () => {
     const many = await Promise.all(Array.from({ length: WRITERS }, newStore));
     const retry = { EventType: 'retry', RetryStatus: 'retrying' } as const;
     const changing = many.map((store, index) =>
-      store.transaction((tx) => recordLive(tx, [event(ref!, { ...retry, ActivityID: `${index}` })], NOW)),
+      inLedger(
+        store,
+        (ledger) => recordLive(ledger, [event(ref!, { ...retry, ActivityID: `${index}` })]),
+        NOW,
+      ),
     );
     await Promise.all(changing);
     const [record] = await first.transaction((tx) => tx.readBatches([ref!.LogID]));

@@ -1,6 +1,7 @@
 /** The audit's rows, filled with what a test does not care about. */
 import { randomUUID } from 'node:crypto';
 import { eventID } from '../../src/audit/eventID.js';
+import { hashed } from '../../src/audit/proof.js';
 import { isAttemptEnd } from '../../src/domain/merge.js';
 import type { BatchRef, PipelineEvent, RunStart } from '../../src/domain/model.js';
 import { NO_DETAILS } from '../../src/domain/model.js';
@@ -27,7 +28,7 @@ export function runStart(more: Partial<RunStart> = {}): RunStart {
   };
 }
 
-/** An event of the batch's run; its id is derived as the audit derives it. */
+/** An event of the batch's run; its id and its hash are derived as the audit derives them. */
 export function event(
   { LogID, RunID }: Pick<BatchRef, 'LogID' | 'RunID'>,
   more: Partial<PipelineEvent> = {},
@@ -48,5 +49,5 @@ export function event(
     ...more,
   };
   const slot = row.EventType === 'start' ? 'start' : isAttemptEnd(row) ? 'end' : 'log:1';
-  return { EventID: eventID(row.RunID, row.ActivityID, row.Attempt, slot), ...row };
+  return hashed({ EventID: eventID(row.RunID, row.ActivityID, row.Attempt, slot), ...row });
 }

@@ -1,6 +1,6 @@
-import type { AuditTransaction } from '../../engines/contract.js';
 import type { BatchStatus } from '../../domain/model.js';
 import { runsByID } from './find.js';
+import type { Ledger } from './ledger.js';
 
 export interface GoodEnd {
   readonly LogID: number;
@@ -10,7 +10,7 @@ export interface GoodEnd {
 }
 
 /** Shows the ends of runs that ended well. What their histories prove about them is written later, by `settleRuns`. */
-export async function closeRuns(tx: AuditTransaction, ends: readonly GoodEnd[]): Promise<void[]> {
+export async function closeRuns({ tx }: Ledger, ends: readonly GoodEnd[]): Promise<void[]> {
   const batches = await tx.lockBatches([...new Set(ends.map(({ LogID }) => LogID))]);
   const runs = await runsByID(
     tx,

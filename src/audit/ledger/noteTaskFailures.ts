@@ -1,5 +1,5 @@
-import type { AuditTransaction } from '../../engines/contract.js';
 import { runsByID } from './find.js';
+import type { Ledger } from './ledger.js';
 
 export interface TaskFailure {
   readonly runID: string;
@@ -7,10 +7,7 @@ export interface TaskFailure {
 }
 
 /** Workflow tasks failed: their runs go on, and the rows say why they do not move. */
-export async function noteTaskFailures(
-  tx: AuditTransaction,
-  failures: readonly TaskFailure[],
-): Promise<void[]> {
+export async function noteTaskFailures({ tx }: Ledger, failures: readonly TaskFailure[]): Promise<void[]> {
   const runs = await runsByID(
     tx,
     failures.map(({ runID }) => runID),

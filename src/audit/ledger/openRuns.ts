@@ -1,8 +1,10 @@
 /** What happens to the audit tables when runs begin, or go on. */
 import type { AuditTransaction, NewBatch } from '../../engines/contract.js';
+import { fitted } from '../../domain/fitted.js';
 import type { BatchRef, PipelineLog, PipelineRun, RunStart } from '../../domain/model.js';
 import { NO_COUNTS } from '../../domain/model.js';
 import { batchesByID, existing, runsByID } from './find.js';
+import type { Ledger } from './ledger.js';
 
 /** By RunID. */
 type LogIDs = Map<string, Pick<PipelineRun, 'RunID' | 'LogID'>>;
@@ -11,11 +13,8 @@ type LogIDs = Map<string, Pick<PipelineRun, 'RunID' | 'LogID'>>;
  * Gives each run its batch: a new one, or for a reset the one it continues. Harmless when repeated. Answers in the
  * order of the argument.
  */
-export async function openRuns(
-  tx: AuditTransaction,
-  starts: readonly RunStart[],
-  now: string,
-): Promise<BatchRef[]> {
+export async function openRuns(ledger: Ledger, starts: readonly RunStart[]): Promise<BatchRef[]> {
+  const { tx } = ledger;
   const linked = starts.flatMap(({ RunID, previousRunID, parentRunID }) => [
     RunID,
     previousRunID,
@@ -36,7 +35,7 @@ export async function openRuns(
       [parentRunID, previousRunID].every((link) => link === null || link === RunID || !unknown.has(link));
     const free = [...unknown.values()].filter(isFree);
     const round = free.length > 0 ? free : [...unknown.values()];
-    for (const [runID, batch] of await begin(tx, round, known, now)) batches.set(runID, batch);
+    for (const [runID, batch] of await begin(ledger, round, known)) batches.set(runID, batch);
     for (const { RunID } of round) {
       known.set(RunID, { RunID, LogID: batches.get(RunID)!.LogID });
       unknown.delete(RunID);
@@ -68,11 +67,11 @@ async function goOn(
 }
 
 async function begin(
-  tx: AuditTransaction,
+  ledger: Ledger,
   starts: readonly RunStart[],
   known: Readonly<LogIDs>,
-  now: string,
 ): Promise<Map<string, PipelineLog>> {
+  const { tx, now } = ledger;
   // Two runs of one batch may begin in the same moment: a base run and its reset.
   const byOrigin = new Map(starts.map((start) => [originOf(start), start]));
   const opened = await tx.openBatches([...byOrigin.values()].map((start) => newBatch(start, known)));
@@ -94,6 +93,7 @@ async function begin(
       ErrorMessage: null,
     })),
   );
+  ledger.changed(runOf.keys());
   return new Map(starts.map((start) => [start.RunID, batches.get(originOf(start))!]));
 }
 
@@ -126,7 +126,7 @@ function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
   const { previousRunID, parentRunID, ...facts } = start;
   const logIDOf = (runID: string | null): number | null =>
     runID === null ? null : (known.get(runID)?.LogID ?? null);
-  return {
+  return fitted({
     ...NO_COUNTS,
     ...facts,
     EndTime: null,
@@ -142,12 +142,12 @@ function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
     ReplayOfLogID: null,
     Resolution: null,
     ResolvedByLogID: null,
-  };
+  });
 }
 
 /** The batches of runs that some worker opened; undefined for the others. In the order of the argument. */
 export async function findBatchRefs(
-  tx: AuditTransaction,
+  { tx }: Ledger,
   runIDs: readonly string[],
 ): Promise<Array<BatchRef | undefined>> {
   const runs = await runsByID(tx, runIDs);

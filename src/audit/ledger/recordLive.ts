@@ -4,31 +4,58 @@ import { isAttemptEnd, isLate, lostEnd, markLate, mergeLiveEvent } from '../../d
 import type { PipelineEvent } from '../../domain/model.js';
 import { stepAlert } from '../alerts.js';
 import { eventID } from '../eventID.js';
+import { hashed } from '../proof.js';
+import type { Ledger } from './ledger.js';
 
 /** How many earlier attempts a new attempt looks back at; what is older is found when the run is closed. */
 const LOOK_BACK = 8;
 
 /** Events as workers see them. An attempt that begins also writes the end of the one before it, if nobody did. */
-export async function recordLive(
-  tx: AuditTransaction,
-  events: readonly PipelineEvent[],
-  now: string,
-): Promise<void> {
+export async function recordLive(ledger: Ledger, events: readonly PipelineEvent[]): Promise<void> {
+  const { tx, now } = ledger;
   const incoming = await withLostEnds(tx, events, now);
   const { existing: found, closedRuns } = await tx.addEvents([...incoming.values()]);
   const before = new Map(found.map((event) => [event.EventID, event]));
-  const closed = new Set(closedRuns);
-  const shown: PipelineEvent[] = [];
+  const written: PipelineEvent[] = [];
   const changed: PipelineEvent[] = [];
   for (const event of incoming.values()) {
-    const merged = mergeLiveEvent(before.get(event.EventID), event);
+    const known = before.get(event.EventID);
+    const merged = mergeLiveEvent(known, event);
     if (!merged) continue;
-    const final = closed.has(event.RunID) ? afterTheEnd(merged) : merged;
-    if (before.has(event.EventID) || final !== event) changed.push(final);
-    shown.push(final);
+    const row = known ? hashed(merged) : merged;
+    if (known && known.EventHash === row.EventHash && known.Witness === row.Witness) continue;
+    if (known) changed.push(row);
+    written.push(row);
   }
   await tx.putEvents(changed);
-  await showOnBatches(tx, shown, now);
+  const closed = new Set(closedRuns);
+  const isClosed = ({ RunID }: PipelineEvent): boolean => closed.has(RunID);
+  await showOnBatches(
+    tx,
+    written.filter((event) => !isClosed(event)),
+    now,
+  );
+  await certifyAgain(ledger, written.filter(isClosed));
+}
+
+/**
+ * What comes after a run was closed is on record, and changes nothing about the batch by itself: what it means is decided
+ * when the run's history is read again. Where there is no history, it came too late.
+ */
+async function certifyAgain(ledger: Ledger, events: readonly PipelineEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const { tx } = ledger;
+  const batches = await tx.lockBatches([...new Set(events.map(({ LogID }) => LogID))]);
+  const standalone = new Set(
+    batches.filter(({ WorkflowType }) => WorkflowType === null).map(({ LogID }) => LogID),
+  );
+  const runs = await tx.findRuns([...new Set(events.map(({ RunID }) => RunID))]);
+  await tx.updateRuns(
+    runs.filter(({ CertifiedAt }) => CertifiedAt !== null).map((run) => ({ ...run, CertifiedAt: null })),
+  );
+  const late = events.filter((event) => standalone.has(event.LogID) && isAttemptEnd(event) && !isLate(event));
+  await tx.putEvents(late.map((event) => hashed(markLate(event))));
+  ledger.changed(batches.map(({ LogID }) => LogID));
 }
 
 /** The events by id, those of one id merged, and with the ends of earlier attempts that nobody reported. */
@@ -52,13 +79,7 @@ async function withLostEnds(
     const merged = mergeLiveEvent(incoming.get(event.EventID), event);
     if (merged) incoming.set(event.EventID, withAlert(merged));
   }
-  return incoming;
-}
-
-/** What comes after a run was closed is on record, and changes nothing about the batch. */
-function afterTheEnd(event: PipelineEvent): PipelineEvent {
-  if (!isAttemptEnd(event)) return event;
-  return { ...(isLate(event) ? event : markLate(event)), AlertTriggered: false };
+  return new Map([...incoming].map(([id, event]) => [id, hashed(event)]));
 }
 
 function withAlert(event: PipelineEvent): PipelineEvent {

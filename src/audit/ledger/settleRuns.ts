@@ -1,64 +1,77 @@
 /** What happens to the audit tables when the histories of runs are known. */
-import type { AuditTransaction } from '../../engines/contract.js';
-import type { BatchRecord, PipelineLog } from '../../domain/model.js';
+import type { BatchRecord, PipelineEvent, PipelineLog } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
+import { hashed } from '../proof.js';
+import { resolutionEvent } from '../resolutionEvent.js';
 import { settleRun } from '../settle.js';
 import type { Settlement } from '../settle.js';
+import type { Ledger } from './ledger.js';
 import { openRuns } from './openRuns.js';
 
 /** Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. */
-export async function settleRuns(
-  tx: AuditTransaction,
-  histories: readonly RunHistory[],
-  now: string,
-): Promise<void[]> {
+export async function settleRuns(ledger: Ledger, histories: readonly RunHistory[]): Promise<void[]> {
   const refs = await openRuns(
-    tx,
+    ledger,
     histories.map(({ start }) => start),
-    now,
   );
   let rest = histories.map((history, index) => ({ history, logID: refs[index]!.LogID }));
   // What the end of one run of a batch means depends on what was written about the other.
   while (rest.length > 0) {
     const round = new Map<number, RunHistory>();
     rest = rest.filter(({ history, logID }) => round.has(logID) || !round.set(logID, history));
-    await settleRound(tx, round, now);
+    await settleRound(ledger, round);
   }
   return histories.map(() => undefined);
 }
 
 /** At most one run of each batch. */
-async function settleRound(
-  tx: AuditTransaction,
-  histories: ReadonlyMap<number, RunHistory>,
-  now: string,
-): Promise<void> {
+async function settleRound(ledger: Ledger, histories: ReadonlyMap<number, RunHistory>): Promise<void> {
+  const { tx, now } = ledger;
   const records = await tx.readBatches([...histories.keys()]);
   const settled = records
     .map((record) => ({ record, history: histories.get(record.batch.LogID)! }))
     .filter(({ record, history }) => !isCertified(record, history))
-    .map(({ record, history }) => ({ record, history, settlement: settleRun(record, history, now) }));
+    .map(({ record, history }) => ({ record, history, settlement: settle(record, history, now) }));
   const all = <T>(part: (settlement: Settlement) => T[]): T[] =>
     settled.flatMap(({ settlement }) => part(settlement));
+  const after = settled.map(({ record, history, settlement }) => settledRecord(record, history, settlement));
   await tx.putEvents(all(({ events }) => events));
   await tx.confirmEvents(all(({ confirmed }) => confirmed));
   await tx.updateRuns(
-    settled.map(({ record, history, settlement }) => ({
-      ...record.runs.find(({ RunID }) => RunID === history.start.RunID)!,
-      ...settlement.run,
-    })),
+    settled.map(({ history }, index) =>
+      after[index]!.runs.find(({ RunID }) => RunID === history.start.RunID)!,
+    ),
   );
-  await tx.updateBatches(settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch })));
+  await tx.updateBatches(after.map(({ batch }) => batch));
   await tx.insertAlerts(all(({ raise }) => raise));
   await tx.resolveAlerts(
     all(({ resolve }) => resolve),
     now,
   );
+  for (const record of after) ledger.certified(record);
   for (const { record, history, settlement } of settled) {
-    if (settlement.batch.Status === 'Success') await supersedeRetriedRuns(tx, record.batch, now);
+    if (settlement.batch.Status === 'Success') await supersedeRetriedRuns(ledger, record.batch);
     // The try that succeeded may have been closed before this one, by another worker.
-    if (history.end?.willRetry) await supersedeFromSuccessor(tx, record.batch.LogID, now);
+    if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
   }
+}
+
+function settle(record: BatchRecord, history: RunHistory, now: string): Settlement {
+  const settlement = settleRun(record, history, now);
+  return { ...settlement, events: settlement.events.map(hashed) };
+}
+
+/** What the tables say of the batch when the settlement is written. */
+function settledRecord(record: BatchRecord, { start }: RunHistory, settlement: Settlement): BatchRecord {
+  const events = new Map(record.events.map((event): [string, PipelineEvent] => [event.EventID, event]));
+  for (const id of settlement.confirmed) events.set(id, { ...events.get(id)!, Witness: 'both' });
+  for (const event of settlement.events) events.set(event.EventID, event);
+  return {
+    batch: { ...record.batch, ...settlement.batch },
+    runs: record.runs.map((run) => (run.RunID === start.RunID ? { ...run, ...settlement.run } : run)),
+    events: [...events.values()],
+    alerts: record.alerts,
+  };
 }
 
 /** Another worker may have read the same history. */
@@ -68,7 +81,8 @@ function isCertified({ runs }: BatchRecord, { start, lastEventID }: RunHistory):
 }
 
 /** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
-async function supersedeRetriedRuns(tx: AuditTransaction, success: PipelineLog, now: string): Promise<void> {
+async function supersedeRetriedRuns(ledger: Ledger, success: PipelineLog): Promise<void> {
+  const { tx, now } = ledger;
   for (let logID = success.PreviousLogID; logID !== null;) {
     const [previous] = await tx.lockBatches([logID]);
     if (!previous) {
@@ -79,6 +93,8 @@ async function supersedeRetriedRuns(tx: AuditTransaction, success: PipelineLog, 
       await tx.updateBatches([
         { ...previous, RetryStatus: 'recovered', Resolution: 'superseded', ResolvedByLogID: success.LogID },
       ]);
+      await tx.putEvents([hashed(resolutionEvent(previous, 'superseded', success.LogID, now))]);
+      ledger.changed([logID]);
       const open = (await tx.findAlerts([logID])).filter(({ ResolvedAt }) => ResolvedAt === null);
       await tx.resolveAlerts(
         open.map(({ AlertID }) => AlertID),
@@ -89,16 +105,16 @@ async function supersedeRetriedRuns(tx: AuditTransaction, success: PipelineLog, 
   }
 }
 
-async function supersedeFromSuccessor(tx: AuditTransaction, logID: number, now: string): Promise<void> {
+async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<void> {
   const successorOf = async (of: number): Promise<PipelineLog | undefined> => {
-    const successors = await tx.findSuccessors([of]);
+    const successors = await ledger.tx.findSuccessors([of]);
     return successors.sort((a, b) => a.LogID - b.LogID)[0];
   };
   let next = await successorOf(logID);
   // Tries may be closed in any order: those between may be settled already.
   while (next && (next.Resolution === 'superseded' || wasTriedAgain(next)))
     next = await successorOf(next.LogID);
-  if (next?.Status === 'Success') await supersedeRetriedRuns(tx, next, now);
+  if (next?.Status === 'Success') await supersedeRetriedRuns(ledger, next);
 }
 
 function wasTriedAgain({ Status, RetryStatus }: PipelineLog): boolean {

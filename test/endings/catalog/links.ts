@@ -31,7 +31,12 @@ export const links: Ending[] = [
     play: (scene) =>
       scene.run('failingFirst', [], { retry: { initialInterval: '100ms', maximumAttempts: 3 } }),
     expected: [
-      { status: 'Error', retries: 'recovered', events: STEP, alerts: ['batch-failed resolved'] },
+      {
+        status: 'Error',
+        retries: 'recovered',
+        events: ['resolution: info', ...STEP],
+        alerts: ['batch-failed resolved'],
+      },
       SUCCESS,
     ],
     check: ([failed, retried]) => {

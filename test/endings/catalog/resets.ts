@@ -78,7 +78,12 @@ export const resets: Ending[] = [
       {
         status: 'Success',
         retries: '',
-        events: ['run1 step#1.1 start success', 'run1 step#2.1 start failure', 'run2 step#2.1 start success'],
+        events: [
+          'run1 step#1.1 start success',
+          'run1 step#2.1 start failure',
+          'run2 resolution: info',
+          'run2 step#2.1 start success',
+        ],
         alerts: ['batch-failed resolved', 'step-failed resolved'],
       },
     ],
