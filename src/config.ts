@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { DEFAULT_CONFIG_FILE, readConfigFile } from './configFile.js';
 import { BadConfig } from './domain/errors.js';
 import type { Check } from './domain/shape.js';
-import { mapOf, object, optional, ShapeError, text } from './domain/shape.js';
+import { flag, mapOf, object, optional, ShapeError, text } from './domain/shape.js';
 export { secretsOf } from './secrets.js';
 
 export interface Connection {
@@ -15,19 +15,29 @@ export interface Connection {
   readonly scripts?: string | undefined;
 }
 
+export interface AuditSettings {
+  readonly url: string;
+  /** The schema that holds the audit tables. Default: `Audit`. */
+  readonly schema?: string | undefined;
+  /**
+   * The file that keeps what happens while the audit's database can't be reached. It must outlive the process and its
+   * container. Default: `outbox.db` in the folder of a `sqlite:` URL, else in `./.batchtrail`.
+   */
+  readonly outbox?: string | undefined;
+  /** While the audit's database can't be reached, running steps wait, too, and nothing is kept in the outbox. */
+  readonly strict?: boolean | undefined;
+}
+
 /** What a worker needs to keep the audit and to run the ready-made pipelines. */
 export interface BatchtrailOptions {
-  readonly audit: {
-    readonly url: string;
-    /** The schema that holds the audit tables. Default: `Audit`. */
-    readonly schema?: string | undefined;
-  };
+  readonly audit: AuditSettings;
   /** The systems that workflow inputs may name. Default: none. */
   readonly connections?: Readonly<Record<string, Connection>> | undefined;
 }
 
 /** What `batchtrail worker` needs on top. */
 export interface Config extends BatchtrailOptions {
+  readonly audit: AuditSettings & { readonly outbox: string };
   readonly connections: Readonly<Record<string, Connection>>;
   readonly worker: {
     readonly taskQueue: string;
@@ -50,26 +60,33 @@ export function loadConfig(named: string | undefined, env: Environment = process
   const folder = dirname(resolve(file));
   const data = readConfigFile(file, explicit !== undefined) ?? {};
   const { audit, connections, worker } = checked(fileShape(folder, env), data, 'config', `${file}: `);
+  const url = env.BATCHTRAIL_AUDIT_URL
+    ? absoluteUrl(env.BATCHTRAIL_AUDIT_URL, process.cwd())
+    : (audit?.url ?? absoluteUrl(DEFAULT_AUDIT_URL, folder));
   return deepFreeze({
-    audit: {
-      url: env.BATCHTRAIL_AUDIT_URL
-        ? absoluteUrl(env.BATCHTRAIL_AUDIT_URL, process.cwd())
-        : (audit?.url ?? absoluteUrl(DEFAULT_AUDIT_URL, folder)),
-      schema: audit?.schema,
-    },
+    audit: { ...audit, url, outbox: audit?.outbox ?? defaultOutbox(url, folder) },
     connections: connections ?? {},
     worker: { ...worker, taskQueue: worker?.taskQueue ?? DEFAULT_TASK_QUEUE },
   });
 }
 
 /** Checks options that were given in code, where a relative path counts from the current folder. */
-export function checkOptions(value: unknown, at: string): BatchtrailOptions {
+export function checkOptions(value: unknown, at: string): Pick<Config, 'audit'> & BatchtrailOptions {
   const folder = process.cwd();
   const shape = object({
-    audit: object({ url: urlFrom(folder, text), schema: optional(text) }),
+    audit: object({
+      url: urlFrom(folder, text),
+      schema: optional(text),
+      outbox: optional(pathFrom(folder, text)),
+      strict: optional(flag),
+    }),
     connections: connectionsShape(folder, text),
   });
-  return deepFreeze(checked(shape, value, at));
+  const { audit, connections } = checked(shape, value, at);
+  return deepFreeze({
+    audit: { ...audit, outbox: audit.outbox ?? defaultOutbox(audit.url, folder) },
+    connections,
+  });
 }
 
 function fileShape(folder: string, env: Environment) {
@@ -77,7 +94,14 @@ function fileShape(folder: string, env: Environment) {
   // A variable that only the overridden URL needs may be missing.
   const auditUrl = env.BATCHTRAIL_AUDIT_URL ? text : urlFrom(folder, setting);
   return object({
-    audit: optional(object({ url: optional(auditUrl), schema: optional(setting) })),
+    audit: optional(
+      object({
+        url: optional(auditUrl),
+        schema: optional(setting),
+        outbox: optional(pathFrom(folder, setting)),
+        strict: optional(flag),
+      }),
+    ),
     connections: connectionsShape(folder, setting),
     worker: optional(
       object({
@@ -111,6 +135,11 @@ function pathFrom(folder: string, setting: Check<string>): Check<string> {
 
 function urlFrom(folder: string, setting: Check<string>): Check<string> {
   return (value, at) => absoluteUrl(setting(value, at), folder);
+}
+
+function defaultOutbox(auditUrl: string, folder: string): string {
+  const auditFolder = /^sqlite:(?:\/\/(?=\/))?(?!:memory:)(.+)$/.exec(auditUrl)?.[1];
+  return resolve(folder, auditFolder ?? '.batchtrail', 'outbox.db');
 }
 
 /** A `sqlite:` URL names a folder, which must not change with the current folder of whoever opens it. */

@@ -12,6 +12,7 @@ import type {
   BundleOptions,
   BundlerPlugin,
   ReplayWorkerOptions,
+  State,
   Worker,
   WorkerOptions,
   WorkerPlugin,
@@ -19,15 +20,22 @@ import type {
 } from '@temporalio/worker';
 import { createActivities } from './activities/index.js';
 import { Auditor } from './audit/auditor.js';
+import { Gate } from './audit/gate.js';
+import { withGuardedSlots } from './audit/slots.js';
 import { checkOptions } from './config.js';
 import type { BatchtrailOptions } from './config.js';
 import { BadConfig } from './domain/errors.js';
-import { engineFor } from './engines/index.js';
+import type { AuditStore } from './engines/contract.js';
+import { engineFor, openOutbox } from './engines/index.js';
 import { auditActivities } from './interceptors/activity.js';
 import { BUNDLE_MARKER } from './interceptors/marker.js';
 import { SINK } from './interceptors/protocol.js';
 import { auditSinks } from './interceptors/sinks.js';
 import { moduleFile } from './moduleFile.js';
+
+/** A worker does not tell anybody that it is told to shut down. */
+const LOOK_FOR_END_MS = 250;
+const ENDING: readonly State[] = ['STOPPING', 'DRAINING', 'DRAINED', 'STOPPED', 'FAILED'];
 
 export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
   readonly name = 'batchtrail';
@@ -37,6 +45,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
    */
   readonly activityInterceptor: ActivityInterceptorsFactory;
 
+  readonly #gate = new Gate();
   readonly #auditor: Auditor;
   readonly #sinks: ReturnType<typeof auditSinks>;
   readonly #activities: object;
@@ -46,8 +55,14 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
 
   constructor(options: BatchtrailOptions) {
     const { audit, connections } = checkOptions(options, 'BatchtrailPlugin');
+    const openStore = async (): Promise<AuditStore> => {
+      const store = await (await engineFor(audit.url, 'audit.url')).openAuditStore(audit);
+      await store.migrate();
+      return store;
+    };
     this.#auditor = new Auditor(
-      async () => (await engineFor(audit.url, 'audit.url')).openAuditStore(audit),
+      { openStore, openOutbox: () => openOutbox(audit.outbox), strict: audit.strict ?? false },
+      this.#gate,
       () => Runtime.instance().logger,
     );
     this.#sinks = auditSinks(this.#auditor);
@@ -73,7 +88,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     await checkBundle(options.workflowBundle);
     const { interceptors } = options;
     return {
-      ...options,
+      ...this.#guarded(options),
       connection: options.connection ?? (await this.#connect()),
       sinks: { ...options.sinks, ...this.#sinks },
       interceptors: {
@@ -82,6 +97,16 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       },
       ...this.#withReadyMade(options.activities),
     };
+  }
+
+  /** While the audit store is down, the worker takes no new batches. */
+  #guarded(options: WorkerOptions): WorkerOptions {
+    const guarded = withGuardedSlots(options, this.#gate);
+    if (guarded) return guarded;
+    Runtime.instance().logger.warn(
+      'The tuner has resource-based slots for workflow tasks, which the plugin can not guard: while the audit store is down, new batches are taken until all slots wait. Give the tuner a fixed-size or custom supplier for workflow tasks',
+    );
+    return options;
   }
 
   configureReplayWorker(options: ReplayWorkerOptions): ReplayWorkerOptions {
@@ -93,12 +118,16 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     if (this.#running.has(worker) || !worker.client) return next(worker);
     this.#running.add(worker);
     const { client } = worker;
-    const { namespace } = worker.options;
-    await this.#auditor.workerStarts(client, namespace);
+    const place = worker.options;
+    await this.#auditor.workerStarts(client, place);
+    const watch = setInterval(() => {
+      if (ENDING.includes(worker.getState())) this.#auditor.workerStops(place);
+    }, LOOK_FOR_END_MS);
     try {
       await next(worker);
     } finally {
-      await this.#auditor.workerStopped(client, namespace);
+      clearInterval(watch);
+      await this.#auditor.workerStopped(client, place);
       if (this.#ownConnections.has(client.connection)) await client.connection.close();
     }
   }

@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DefaultLogger } from '@temporalio/worker';
-import { Recorder } from '../../src/audit/recorder.js';
 import type { BatchRef } from '../../src/domain/model.js';
 import { isoTime } from '../../src/domain/time.js';
+import { openRecorder } from '../../test/support/recorder.js';
+import type { OpenRecorder } from '../../test/support/recorder.js';
 import { engineFor } from '../../src/engines/index.js';
 import { startPostgres } from '../../test/endpoints/postgres.js';
 import { FLOORS, SCHEMA } from './floor.js';
@@ -57,15 +58,15 @@ async function measureEngine(name: string, url: string): Promise<void> {
     console.log(`    wait p95, of a bare commit's  ${of(({ store, bare }) => store.p95 / bare.p95)}`);
   }
   await floor.close();
-  await ours.recorder.shutdown();
-  await theirs.recorder.shutdown();
+  await ours.close();
+  await theirs.close();
 }
 
-async function openBatch(url: string, schema: string): Promise<{ recorder: Recorder; batch: BatchRef }> {
+async function openBatch(url: string, schema: string): Promise<OpenRecorder & { batch: BatchRef }> {
   const store = await (await engineFor(url, 'bench')).openAuditStore({ url, schema });
   await store.migrate();
-  const recorder = new Recorder(store, new DefaultLogger('WARN'));
-  const batch = await recorder.open({
+  const opened = await openRecorder(store, new DefaultLogger('WARN'));
+  const batch = await opened.recorder.open({
     Namespace: 'bench',
     WorkflowID: 'bench',
     RunID: `bench ${schema}`,
@@ -80,7 +81,7 @@ async function openBatch(url: string, schema: string): Promise<{ recorder: Recor
     previousRunID: null,
     parentRunID: null,
   });
-  return { recorder, batch };
+  return { ...opened, batch };
 }
 
 function spread(figures: number[], digits: number): string {

@@ -1,12 +1,23 @@
 /** The audit of one plugin: its store, its recorder, and a closer for each namespace it has workers in. */
 import type { Client } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
-import type { AuditStore } from '../engines/contract.js';
 import { isoTime } from '../domain/time.js';
 import { Closer } from './closer.js';
+import type { Gate } from './gate.js';
 import { Recorder } from './recorder.js';
+import type { RecorderOptions } from './recorder.js';
 import { TemporalReader } from './temporalReader.js';
 import type { RunKey } from './temporalReader.js';
+
+export interface WorkerPlace {
+  readonly namespace: string;
+  readonly taskQueue: string;
+}
+
+/** Tells the workers of one plugin apart. */
+export function workerName({ namespace, taskQueue }: WorkerPlace): string {
+  return `${namespace}/${taskQueue}`;
+}
 
 export class Auditor {
   #opening: Promise<void> | undefined;
@@ -15,11 +26,12 @@ export class Auditor {
   readonly #closers = new Map<string, { closer: Closer; clients: Client[] }>();
 
   constructor(
-    readonly openStore: () => Promise<AuditStore>,
+    readonly options: Omit<RecorderOptions, 'logger'>,
+    readonly gate: Gate,
     readonly logger: () => Logger,
   ) {}
 
-  /** Opens the store, so that a worker without an audit fails before it takes any work. */
+  /** Opens the store, so that a worker whose audit can't work fails before it takes any. */
   open(): Promise<void> {
     return (this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined;
@@ -28,9 +40,9 @@ export class Auditor {
   }
 
   async #open(): Promise<void> {
-    const store = await this.openStore();
-    await store.migrate();
-    this.#recorder = new Recorder(store, this.logger());
+    const recorder = new Recorder({ ...this.options, logger: this.logger() }, this.gate);
+    await recorder.start();
+    this.#recorder = recorder;
   }
 
   get recorder(): Recorder {
@@ -51,23 +63,29 @@ export class Auditor {
   }
 
   /** Called for each worker before it polls. */
-  workerStarts(client: Client, namespace: string): Promise<void> {
+  workerStarts(client: Client, { namespace, taskQueue }: WorkerPlace): Promise<void> {
     return this.#inTurn(async () => {
       await this.open();
+      this.recorder.arrive(workerName({ namespace, taskQueue }));
       const known = this.#closers.get(namespace);
       if (known) {
         known.clients.push(client);
         return;
       }
       const temporal = new TemporalReader(client, namespace);
-      const closer = new Closer(temporal, this.recorder.store, this.recorder, this.logger());
+      const closer = new Closer(temporal, this.recorder, this.logger());
       this.#closers.set(namespace, { closer, clients: [client] });
       closer.start();
     });
   }
 
+  /** Called for each worker when it is told to shut down: it does not wait for a store that does not answer. */
+  workerStops(place: WorkerPlace): void {
+    this.#recorder?.leave(workerName(place));
+  }
+
   /** Called for each worker when it has finished its work; the last one closes the store. */
-  workerStopped(client: Client, namespace: string): Promise<void> {
+  workerStopped(client: Client, { namespace }: WorkerPlace): Promise<void> {
     return this.#inTurn(async () => {
       const known = this.#closers.get(namespace);
       if (!known) return;

@@ -9,7 +9,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
-import type { AuditStore, UncertifiedRun } from '../engines/contract.js';
+import type { UncertifiedRun } from '../engines/contract.js';
 import type { GoodEnd } from './ledger/closeRuns.js';
 import type { Recorder } from './recorder.js';
 import type { EndedRun, RunKey, TemporalReader } from './temporalReader.js';
@@ -26,6 +26,7 @@ const DRAIN_MS = 5_000;
 /** From so many changes a second on, a worker is called busy. */
 const BUSY_FROM = 100;
 const LONGEST_WAIT_MS = 30_000;
+const WHILE_DOWN_MS = 1_000;
 
 export class Closer {
   readonly #inProgress = new Map<string, Promise<void>>();
@@ -43,22 +44,25 @@ export class Closer {
 
   constructor(
     readonly temporal: TemporalReader,
-    readonly store: AuditStore,
     readonly recorder: Recorder,
     readonly logger: Logger,
   ) {}
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#measureLoad();
-      this.#look ??= this.lookForEnds().finally(() => (this.#look = undefined));
-    }, this.store.pace.lookMs);
+    const lookMs = this.recorder.store?.pace.lookMs ?? WHILE_DOWN_MS;
+    this.#timer = setTimeout(() => {
+      this.#measureLoad(lookMs);
+      this.#look = this.lookForEnds().finally(() => {
+        this.#look = undefined;
+        if (!this.#isStopping) this.start();
+      });
+    }, lookMs);
     this.#timer.unref();
   }
 
-  #measureLoad(): void {
+  #measureLoad(lookMs: number): void {
     const changes = this.recorder.changes;
-    this.#isBusy = (changes - this.#changes) * 1_000 > BUSY_FROM * this.store.pace.lookMs;
+    this.#isBusy = (changes - this.#changes) * 1_000 > BUSY_FROM * lookMs;
     this.#changes = changes;
   }
 
@@ -69,7 +73,7 @@ export class Closer {
 
   /** Closes and certifies what has ended by now, and stops. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#isStopping = true;
     const done = async (): Promise<void> => {
       await this.#look;
@@ -84,8 +88,11 @@ export class Closer {
   }
 
   async lookForEnds(): Promise<void> {
+    const { store } = this.recorder;
+    // What is not in the store yet would be taken for lost.
+    if (!store) return;
     try {
-      const uncertified = (await this.store.uncertifiedRuns(this.temporal.namespace)).filter(
+      const uncertified = (await store.uncertifiedRuns(this.temporal.namespace)).filter(
         ({ RunID }) => !this.#inProgress.has(RunID) && !this.#gone.has(RunID),
       );
       const running = new Map(
@@ -147,6 +154,7 @@ export class Closer {
   }
 
   async #settleIfEnded(run: RunKey): Promise<boolean> {
+    if (!this.recorder.store) return false;
     const history = await this.temporal.history(run);
     if (!history.end) return false;
     await this.recorder.settle(history);

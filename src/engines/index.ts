@@ -1,7 +1,7 @@
 /** Finds the engine for a URL. Adding an engine is adding its folder and one line here. */
 import { BadConfig } from '../domain/errors.js';
 import { redact } from '../domain/redact.js';
-import type { Engine } from './contract.js';
+import type { Engine, Outbox } from './contract.js';
 
 const ENGINES: Record<string, () => Promise<{ engine: Engine }>> = {
   sqlite: () => import('./sqlite/index.js'),
@@ -21,4 +21,9 @@ export async function engineFor(url: string, at: string): Promise<Engine> {
     );
   }
   return (await load()).engine;
+}
+
+/** The outbox in this file, whatever the engine of the store that it is for. */
+export async function openOutbox(file: string): Promise<Outbox> {
+  return (await import('./sqlite/index.js')).openOutbox(file);
 }

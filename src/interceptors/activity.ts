@@ -8,6 +8,7 @@ import type { Context, Info } from '@temporalio/activity';
 import { CompleteAsyncError } from '@temporalio/activity';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { attemptEnd } from '../audit/attemptEnd.js';
+import { workerName } from '../audit/auditor.js';
 import type { Auditor } from '../audit/auditor.js';
 import { runInBatch } from '../audit/batchScope.js';
 import { reportable } from '../audit/reportableError.js';
@@ -34,7 +35,7 @@ async function auditAttempt(
   await auditor.open();
   const { recorder } = auditor;
   const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
-  const batch = await recorder.batchOf(runID, () => runStart(context));
+  const batch = await recorder.batchOf(runID, () => runStart(context), workerName(info));
   const step = new StepAttempt(batch, info, WORKER, (events) => recorder.record(events));
   step.begin();
   let result: unknown;

@@ -1,6 +1,7 @@
 /** The worker's side of the sinks: the worker awaits each call before it completes the workflow task. */
 import type { InjectedSinks } from '@temporalio/worker';
 import type { WorkflowInfo } from '@temporalio/workflow';
+import { workerName } from '../audit/auditor.js';
 import type { Auditor } from '../audit/auditor.js';
 import { eventID } from '../audit/eventID.js';
 import { instant, text } from '../audit/history.js';
@@ -11,8 +12,10 @@ import { SINK } from './protocol.js';
 import type { BatchtrailSinks, LogLine, RunNote } from './protocol.js';
 
 export function auditSinks(auditor: Auditor): InjectedSinks<BatchtrailSinks> {
-  // A sink that throws is only logged and its event is lost: the recorder tries again until the store takes it.
-  const open = (info: WorkflowInfo, note: RunNote) => auditor.recorder.open(runStart(info, note));
+  // A sink that throws is only logged and its event is lost: the recorder tries again until the store takes it, or until
+  // this worker shuts down. No step can begin without the row, and whoever goes on with the run makes it.
+  const open = (info: WorkflowInfo, note: RunNote) =>
+    auditor.recorder.open(runStart(info, note), workerName(info));
   return {
     [SINK]: {
       opened: {

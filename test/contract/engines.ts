@@ -1,8 +1,11 @@
 /** The engines that the suite holds to one contract, and what the tests need of each beside it. */
 import { randomBytes } from 'node:crypto';
+import type { Logger } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import type { Recorder } from '../../src/audit/recorder.js';
 import type { AuditReader, AuditStore } from '../../src/engines/contract.js';
 import { engineFor } from '../../src/engines/index.js';
+import { openRecorder } from '../support/recorder.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import { mssql } from './engines/mssql.js';
 import { postgres } from './engines/postgres.js';
@@ -101,6 +104,8 @@ export interface Audit {
   /** One more connection, closed after the case. */
   another(url?: string): Promise<AuditStore>;
   reader(url?: string): Promise<AuditReader>;
+  /** A recorder on one more connection, closed after the case. */
+  recorder(options?: { url?: string; logger?: Logger }): Promise<{ recorder: Recorder; store: AuditStore }>;
   /** A place of the case's own, dropped after it. */
   newPlace(): Promise<Place>;
   /** A store at a place of the case's own, closed after it. */
@@ -163,6 +168,11 @@ function useAudit(engine: EngineUnderTest): Audit {
     reader: async (url = place.url) => {
       const { openAuditReader } = await engineFor(url, 'url');
       return closedAfterCase(await openAuditReader({ url, schema: place.schema }));
+    },
+    recorder: async ({ url, logger } = {}) => {
+      const ownStore = await openStore(place, url);
+      const opened = closedAfterCase(await openRecorder(ownStore, logger));
+      return { recorder: opened.recorder, store: ownStore };
     },
     newPlace: async () => {
       const own = await engine.newPlace();

@@ -1,6 +1,4 @@
-import { DefaultLogger } from '@temporalio/worker';
 import { expect, it } from 'vitest';
-import { Recorder } from '../../src/audit/recorder.js';
 import { eventID } from '../../src/audit/eventID.js';
 import { Ledger } from '../../src/audit/ledger/ledger.js';
 import { recordLive } from '../../src/audit/ledger/recordLive.js';
@@ -208,7 +206,7 @@ everyEngine('events', ({ audit }) => {
   });
 
   it('written by many activities at once through the recorder are durable when it answers', async () => {
-    const recorder = new Recorder(await audit.another(), new DefaultLogger('ERROR'));
+    const { recorder } = await audit.recorder();
     const refs = await Promise.all(Array.from({ length: 50 }, () => recorder.open(runStart())));
     await Promise.all(refs.map((ref) => recorder.record([event(ref, { EventType: 'start' }), event(ref)])));
     const records = await audit.store.transaction((tx) => tx.readBatches(refs.map(({ LogID }) => LogID)));

@@ -4,7 +4,7 @@ import { openRuns } from '../../src/audit/ledger/openRuns.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { recordLive } from '../../src/audit/ledger/recordLive.js';
 import type { BatchRecord, BatchRef, RunStart } from '../../src/domain/model.js';
-import type { AuditReader, AuditStore } from '../../src/engines/contract.js';
+import type { AuditReader, AuditStore, AuditTransaction } from '../../src/engines/contract.js';
 import { Database } from '../../src/engines/snowflake/database.js';
 import { engine } from '../../src/engines/snowflake/index.js';
 import { Pace } from '../../src/engines/snowflake/pace.js';
@@ -143,6 +143,30 @@ describeSnowflake('a batch that is there twice', () => {
       `SELECT LogID FROM AUDIT.PipelineEvent WHERE LogID = ${twin.LogID} UNION ALL SELECT LogID FROM AUDIT.Alert WHERE LogID = ${twin.LogID}`,
     );
     expect(strays).toEqual([]);
+  });
+
+  it('has the seals of both, and those of a worker that knows only the higher LogID', async () => {
+    const ref = await open(runStart());
+    const twin = await openTwin(ref);
+    await moveTo(twin, ref);
+    const seal = async (tx: AuditTransaction, LogID: number): Promise<number> => {
+      const last = await tx.lastSeal();
+      const SealNo = (last?.SealNo ?? 0) + 1;
+      const Root = `root ${SealNo}`;
+      await tx.insertSeals([{ SealNo, LogID, Root, PrevRoot: last?.Root ?? null, SealedAt: NOW }]);
+      return SealNo;
+    };
+    const numbers = [await store.transaction((tx) => seal(tx, twin.LogID))];
+    await store.transaction((tx) => tx.readBatches([ref.LogID]));
+    await store.transaction(async (tx) => {
+      // It says where the run is now.
+      await tx.addEvents([event(twin)]);
+      expect(await tx.readBatches([twin.LogID])).toMatchObject([{ batch: { LogID: ref.LogID } }]);
+      numbers.push(await seal(tx, twin.LogID));
+      expect(await tx.findSeals([twin.LogID])).toMatchObject([{ SealNo: numbers[1], LogID: twin.LogID }]);
+    });
+    const seals = await reader.seals({ logID: ref.LogID, limit: 10 });
+    expect(seals.map(({ SealNo }) => SealNo)).toEqual(numbers);
   });
 
   it('is repaired once, whoever sees it first', async () => {

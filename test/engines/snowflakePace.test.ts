@@ -1,8 +1,7 @@
 /** How often a worker asks Snowflake, where a statement costs a part of a second and is billed. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { DefaultLogger } from '@temporalio/worker';
 import { expect, it } from 'vitest';
-import { Recorder } from '../../src/audit/recorder.js';
+import { openRecorder } from '../support/recorder.js';
 import { engine } from '../../src/engines/snowflake/index.js';
 import { event, runStart } from '../support/rows.js';
 import { givenSnowflake } from './snowflakeEndpoint.js';
@@ -23,7 +22,7 @@ describeSnowflake('a worker with 50 running activities', () => {
     async (_, Message) => {
       const store = await engine.openAuditStore({ url: endpoint.url });
       await store.migrate();
-      const recorder = new Recorder(store, new DefaultLogger('ERROR'));
+      const { recorder, close } = await openRecorder(store);
       let isOver = false;
       let steps = 0;
       const activity = async (): Promise<void> => {
@@ -47,7 +46,7 @@ describeSnowflake('a worker with 50 running activities', () => {
       const recorded = steps - stepsBefore;
       isOver = true;
       await Promise.all(activities);
-      await recorder.shutdown();
+      await close();
 
       expect(statements / MEASURED_S).toBeLessThanOrEqual(MOST_PER_SECOND);
       // The activities went on: each has made a step in 10 s at least.

@@ -92,6 +92,30 @@ describeSnowflake('a Snowflake store', () => {
     ]);
   });
 
+  it('adds to the chain of seals with three statements, after those of the other tables', async () => {
+    const store = await newStore();
+    const [ref] = await openMany(store, 1);
+    const sealing = (): Promise<unknown> =>
+      store.transaction(async (tx) => {
+        await tx.putEvents([event(ref!)]);
+        const last = await tx.lastSeal();
+        const place = { SealNo: (last?.SealNo ?? 0) + 1, PrevRoot: last?.Root ?? null };
+        await tx.insertSeals([{ ...place, LogID: ref!.LogID, Root: 'root', SealedAt: NOW }]);
+      });
+    expect(await words(sealing)).toEqual([
+      ...['BEGIN', 'MERGE INTO PipelineEvent', 'UPDATE Store', 'SELECT', 'MERGE INTO Seal', 'COMMIT'],
+    ]);
+  });
+
+  it('takes a turn with two statements, and with one learns that it is not to be had', async () => {
+    const store = await newStore();
+    const take = (holder: string): Promise<unknown> =>
+      store.transaction((tx) => tx.takeTurn({ scope: 'work', holder, forMs: 60_000 }));
+    expect(await words(() => take('one'))).toEqual(['SELECT', 'MERGE INTO Turn']);
+    expect(await words(() => take('one'))).toEqual(['SELECT', 'MERGE INTO Turn']);
+    expect(await words(() => take('two'))).toEqual(['SELECT']);
+  });
+
   it('goes on when more wait for a table than Snowflake lets wait', async () => {
     const first = await newStore();
     const [ref] = await openMany(first, 1);

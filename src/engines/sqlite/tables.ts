@@ -26,8 +26,8 @@ export function tablesOf(db: Database.Database): string[] {
     .all() as string[];
 }
 
-/** `main` and `temp` are SQLite's own; a lock on the audit's file would hold up the worker that writes to it. */
-const RESERVED_SCHEMAS = ['audit', 'main', 'temp'];
+/** `main` and `temp` are SQLite's own; a lock on the audit's files would hold up the worker that writes to them. */
+const RESERVED_SCHEMAS = ['audit', 'outbox', 'main', 'temp'];
 
 export function isReserved(schema: string): boolean {
   return RESERVED_SCHEMAS.includes(foldCase(schema));
@@ -37,7 +37,7 @@ export function isReserved(schema: string): boolean {
 export function pipelineFile(folder: string, schema: string): string {
   if (isReserved(schema)) {
     throw new BadInput(
-      `A pipeline can't write to the schema ${schema}: Audit is the audit trail's, main and temp are SQLite's. ` +
+      `A pipeline can't write to the schema ${schema}: Audit and outbox are the audit trail's, main and temp are SQLite's. ` +
         'Use another one, such as Staging or DWH',
     );
   }

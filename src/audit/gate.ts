@@ -1,0 +1,24 @@
+/** Whether new batches may begin: closed while the audit store takes no changes. */
+export class Gate {
+  #waiting: Array<() => void> = [];
+  #isOpen = true;
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Resolves at once while the gate is open. */
+  opened(): Promise<void> {
+    if (this.#isOpen) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  open(): void {
+    this.#isOpen = true;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+}

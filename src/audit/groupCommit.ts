@@ -1,0 +1,89 @@
+/** What is written to the audit store, and how: all that came meanwhile in one transaction. */
+import type { AuditStore } from '../engines/contract.js';
+import type { PipelineEvent } from '../domain/model.js';
+import { closeRuns } from './ledger/closeRuns.js';
+import { inLedger } from './ledger/ledger.js';
+import type { Ledger } from './ledger/ledger.js';
+import { noteTaskFailures } from './ledger/noteTaskFailures.js';
+import { findBatchRefs, openRuns } from './ledger/openRuns.js';
+import { recordLive } from './ledger/recordLive.js';
+import { settleRuns } from './ledger/settleRuns.js';
+
+/** What a group commit writes, in this order: each kind in one go for all who asked. */
+const WRITERS = {
+  record: async (ledger: Ledger, events: ReadonlyArray<readonly PipelineEvent[]>) => {
+    await recordLive(ledger, events.flat());
+    return events.map(() => undefined);
+  },
+  open: openRuns,
+  find: findBatchRefs,
+  note: noteTaskFailures,
+  close: closeRuns,
+  settle: settleRuns,
+} satisfies Record<string, (ledger: Ledger, items: readonly never[]) => Promise<unknown[]>>;
+
+export type Kind = keyof typeof WRITERS;
+export type Item<K extends Kind> = Parameters<(typeof WRITERS)[K]>[1][number];
+export type Answer<K extends Kind> = Awaited<ReturnType<(typeof WRITERS)[K]>>[number];
+type Writer = (ledger: Ledger, items: readonly unknown[]) => Promise<unknown[]>;
+
+export interface Change {
+  readonly kind: Kind;
+  readonly item: unknown;
+  /** Called when it is durable in the store. */
+  readonly resolve: (answer: unknown) => void;
+}
+
+export function isKind(name: string): name is Kind {
+  return Object.hasOwn(WRITERS, name);
+}
+
+/**
+ * Writes the changes. One that the store refuses must not hold up the others: when they don't go through together, each
+ * gets a transaction of its own. Answers those that were refused while others were taken; throws when nothing was: then it
+ * is the store. What was written has been resolved, in either case.
+ */
+export async function writeGroup<C extends Change>(
+  store: AuditStore,
+  changes: readonly C[],
+): Promise<Map<C, unknown>> {
+  const refused = new Map<C, unknown>();
+  let began = false;
+  try {
+    const answers = await inLedger(store, (ledger) => {
+      began = true;
+      return writeAll(ledger, changes);
+    });
+    for (const change of changes) change.resolve(answers.get(change));
+    return refused;
+  } catch (error) {
+    if (!began || changes.length === 1) throw error;
+  }
+  for (const change of changes) {
+    try {
+      await writeGroup(store, [change]);
+    } catch (error) {
+      refused.set(change, error);
+      if (refused.size === ENOUGH && refused.size === 1 + changes.indexOf(change)) throw error;
+    }
+  }
+  if (refused.size === changes.length) throw refused.values().next().value;
+  return refused;
+}
+
+/** When so many fail and none has gone through, the rest need not be tried. */
+const ENOUGH = 3;
+
+async function writeAll<C extends Change>(ledger: Ledger, changes: readonly C[]): Promise<Map<C, unknown>> {
+  const answers = new Map<C, unknown>();
+  for (const [kind, writer] of Object.entries(WRITERS)) {
+    const ofKind = changes.filter((change) => change.kind === kind);
+    if (ofKind.length === 0) continue;
+    const found = await (writer as Writer)(
+      ledger,
+      ofKind.map(({ item }) => item),
+    );
+    ofKind.forEach((change, index) => answers.set(change, found[index]));
+  }
+  return answers;
+}
