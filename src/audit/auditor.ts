@@ -1,9 +1,13 @@
-/** The audit of one plugin: its store, its recorder, and a closer for each namespace it has workers in. */
+/**
+ * The audit of one plugin: its recorder, a closer for each namespace it has workers in, and a reconciler for each task
+ * queue.
+ */
 import type { Client } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
 import { isoTime } from '../domain/time.js';
 import { Closer } from './closer.js';
 import type { Gate } from './gate.js';
+import { Reconciler } from './reconciler.js';
 import { Recorder } from './recorder.js';
 import type { RecorderOptions } from './recorder.js';
 import { TemporalReader } from './temporalReader.js';
@@ -19,11 +23,18 @@ export function workerName({ namespace, taskQueue }: WorkerPlace): string {
   return `${namespace}/${taskQueue}`;
 }
 
+/** What goes on in one namespace while there are workers in it. */
+interface Desk {
+  readonly temporal: TemporalReader;
+  readonly closer: Closer;
+  readonly workers: Array<{ readonly client: Client; readonly reconciler: Reconciler }>;
+}
+
 export class Auditor {
   #opening: Promise<void> | undefined;
   #recorder: Recorder | undefined;
   #lastTurn: Promise<void> = Promise.resolve();
-  readonly #closers = new Map<string, { closer: Closer; clients: Client[] }>();
+  readonly #desks = new Map<string, Desk>();
 
   constructor(
     readonly options: Omit<RecorderOptions, 'logger'>,
@@ -59,24 +70,28 @@ export class Auditor {
   }
 
   expectClose(namespace: string, run: RunKey): void {
-    this.#closers.get(namespace)?.closer.expectClose(run);
+    this.#desks.get(namespace)?.closer.expectClose(run);
   }
 
   /** Called for each worker before it polls. */
-  workerStarts(client: Client, { namespace, taskQueue }: WorkerPlace): Promise<void> {
+  workerStarts(client: Client, place: WorkerPlace): Promise<void> {
     return this.#inTurn(async () => {
       await this.open();
-      this.recorder.arrive(workerName({ namespace, taskQueue }));
-      const known = this.#closers.get(namespace);
-      if (known) {
-        known.clients.push(client);
-        return;
-      }
-      const temporal = new TemporalReader(client, namespace);
-      const closer = new Closer(temporal, this.recorder, this.logger());
-      this.#closers.set(namespace, { closer, clients: [client] });
-      closer.start();
+      this.recorder.arrive(workerName(place));
+      const desk = this.#desks.get(place.namespace) ?? this.#openDesk(client, place.namespace);
+      const reconciler = new Reconciler(desk.temporal, this.recorder, place, this.logger());
+      desk.workers.push({ client, reconciler });
+      reconciler.start();
     });
+  }
+
+  #openDesk(client: Client, namespace: string): Desk {
+    const temporal = new TemporalReader(client, namespace);
+    const closer = new Closer(temporal, this.recorder, this.logger());
+    const desk: Desk = { temporal, closer, workers: [] };
+    this.#desks.set(namespace, desk);
+    closer.start();
+    return desk;
   }
 
   /** Called for each worker when it is told to shut down: it does not wait for a store that does not answer. */
@@ -87,18 +102,20 @@ export class Auditor {
   /** Called for each worker when it has finished its work; the last one closes the store. */
   workerStopped(client: Client, { namespace }: WorkerPlace): Promise<void> {
     return this.#inTurn(async () => {
-      const known = this.#closers.get(namespace);
-      if (!known) return;
-      known.clients = known.clients.filter((other) => other !== client);
-      const [other] = known.clients;
+      const desk = this.#desks.get(namespace);
+      const index = desk?.workers.findIndex((worker) => worker.client === client) ?? -1;
+      if (!desk || index < 0) return;
+      const [{ reconciler }] = desk.workers.splice(index, 1) as [Desk['workers'][number]];
+      await reconciler.stop();
+      const [other] = desk.workers;
       if (other) {
         // The connection of the worker that stopped may be closed next.
-        known.closer.temporal.client = other;
+        desk.temporal.client = other.client;
         return;
       }
-      await known.closer.stop();
-      this.#closers.delete(namespace);
-      if (this.#closers.size === 0) await this.close();
+      await desk.closer.stop();
+      this.#desks.delete(namespace);
+      if (this.#desks.size === 0) await this.close();
     });
   }
 

@@ -7,11 +7,12 @@
  * ended well, and reads their histories when it has time, or when they have waited long enough.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { isGrpcServiceError } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
 import type { UncertifiedRun } from '../engines/contract.js';
+import { certifyRun } from './certifyRun.js';
 import type { GoodEnd } from './ledger/closeRuns.js';
 import type { Recorder } from './recorder.js';
+import { isNotFound } from './temporalReader.js';
 import type { EndedRun, RunKey, TemporalReader } from './temporalReader.js';
 
 /** Ids in one visibility query; with more running rows than this, looks take turns. */
@@ -149,23 +150,11 @@ export class Closer {
   async #readUntilEnded(run: RunKey, pauses: readonly number[]): Promise<void> {
     for (const pause of pauses) {
       await delay(pause);
-      if (await this.#inTurn(async () => this.#isOver || (await this.#settleIfEnded(run)))) return;
+      if (
+        await this.#inTurn(async () => this.#isOver || (await certifyRun(this.temporal, this.recorder, run)))
+      )
+        return;
     }
-  }
-
-  async #settleIfEnded(run: RunKey): Promise<boolean> {
-    if (!this.recorder.store) return false;
-    const history = await this.temporal.history(run);
-    if (!history.end) return false;
-    await this.recorder.settle(history);
-    if (history.end.byReset) await this.#openSuccessor(run);
-    return true;
-  }
-
-  /** The run that a reset made may end before any worker sees it: its batch goes on there all the same. */
-  async #openSuccessor(run: RunKey): Promise<void> {
-    const successor = await this.temporal.resetSuccessor(run);
-    if (successor) await this.recorder.open(await this.temporal.start(successor));
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -180,13 +169,6 @@ export class Closer {
       else this.#running--;
     }
   }
-}
-
-/** gRPC's NOT_FOUND. */
-const NOT_FOUND = 5;
-
-function isNotFound(error: unknown): boolean {
-  return isGrpcServiceError(error) && Number(error.code) === NOT_FOUND;
 }
 
 /** What visibility tells of a run that ended well is all that its row needs for now. */

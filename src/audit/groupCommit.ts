@@ -1,6 +1,6 @@
 /** What is written to the audit store, and how: all that came meanwhile in one transaction. */
 import type { AuditStore } from '../engines/contract.js';
-import type { PipelineEvent } from '../domain/model.js';
+import type { PipelineEvent, RunStart } from '../domain/model.js';
 import { closeRuns } from './ledger/closeRuns.js';
 import { inLedger } from './ledger/ledger.js';
 import type { Ledger } from './ledger/ledger.js';
@@ -9,8 +9,27 @@ import { findBatchRefs, openRuns } from './ledger/openRuns.js';
 import { recordLive } from './ledger/recordLive.js';
 import { settleRuns } from './ledger/settleRuns.js';
 
+/** A run that its worker could not open before it left, and what it saw of it: the batch's number is not known yet. */
+export interface Unopened {
+  readonly start: RunStart;
+  readonly events: readonly PipelineEvent[];
+}
+
+async function openAndRecord(ledger: Ledger, items: readonly Unopened[]): Promise<void[]> {
+  const batches = await openRuns(
+    ledger,
+    items.map(({ start }) => start),
+  );
+  const events = items.flatMap((item, index) =>
+    item.events.map((event) => ({ ...event, LogID: batches[index]!.LogID })),
+  );
+  await recordLive(ledger, events);
+  return items.map(() => undefined);
+}
+
 /** What a group commit writes, in this order: each kind in one go for all who asked. */
 const WRITERS = {
+  openAndRecord,
   record: async (ledger: Ledger, events: ReadonlyArray<readonly PipelineEvent[]>) => {
     await recordLive(ledger, events.flat());
     return events.map(() => undefined);
@@ -64,11 +83,20 @@ export async function writeGroup<C extends Change>(
       await writeGroup(store, [change]);
     } catch (error) {
       refused.set(change, error);
-      if (refused.size === ENOUGH && refused.size === 1 + changes.indexOf(change)) throw error;
+      const noneTaken = refused.size === 1 + changes.indexOf(change);
+      if (noneTaken && (refused.size === ENOUGH || refused.size === changes.length)) {
+        throw refused.values().next().value;
+      }
     }
   }
-  if (refused.size === changes.length) throw refused.values().next().value;
+  // A store that went down after it had taken some has refused none.
+  if (refused.size > 0) await tryOut(store);
   return refused;
+}
+
+/** Throws when the store takes no changes. */
+export async function tryOut(store: AuditStore): Promise<void> {
+  await store.transaction((tx) => tx.takeTurn({ scope: 'tried out', holder: 'anybody', forMs: 0 }));
 }
 
 /** When so many fail and none has gone through, the rest need not be tried. */

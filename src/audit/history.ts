@@ -25,6 +25,8 @@ export interface RunHistory {
   readonly activities: HistoryActivity[];
   /** The number of the last event; null where there is no history: for an activity that no workflow started. */
   readonly lastEventID: number | null;
+  /** The run that this one was reset from. */
+  readonly baseRunID: string | null;
   /** Of the ids, types and times of its events; null where there is no history. */
   readonly historyHash: string | null;
 }
@@ -93,8 +95,16 @@ export async function parseHistory(
     end: await parseEnd(events.at(-1), converter),
     activities: await parseActivities(events, converter),
     lastEventID: Number(events.at(-1)!.eventId),
+    baseRunID: resetOf(events)?.baseRunId || null,
     historyHash: hashOf(events),
   };
+}
+
+/** What Temporal writes between the events that a reset run took over and its own. */
+function resetOf(events: readonly HistoryEvent[]) {
+  return events
+    .map((event) => event.workflowTaskFailedEventAttributes)
+    .findLast((task) => task?.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW);
 }
 
 /** Not of payloads: a codec may encrypt them anew, and a later version of the protocol have more fields. */

@@ -8,16 +8,17 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@temporalio/common';
-import type { AuditStore, Outbox } from '../engines/contract.js';
+import type { AuditStore, Outbox, OutboxItem } from '../engines/contract.js';
 import { BadConfig } from '../domain/errors.js';
 import type { BatchRef, PipelineEvent, RunStart } from '../domain/model.js';
 import { Gate } from './gate.js';
 import type { Answer, Change, Item, Kind } from './groupCommit.js';
-import { writeGroup } from './groupCommit.js';
+import { tryOut, writeGroup } from './groupCommit.js';
 import type { RunHistory } from './history.js';
 import type { GoodEnd } from './ledger/closeRuns.js';
+import { OutageLog } from './outageLog.js';
 import { RunCache } from './runCache.js';
-import { problemOf, ship } from './shipper.js';
+import { NoneTaken, problemOf, ship } from './shipper.js';
 import type { Shipment } from './shipper.js';
 
 export interface RecorderOptions {
@@ -45,6 +46,7 @@ interface Entry extends Change {
 /** `shipping`: the store takes changes again, and what waits in the outbox has to come before what workers see now. */
 type State = 'up' | 'down' | 'shipping';
 
+const NOT_NOW = 'The audit store does not take changes now';
 const CLOSED = 'The audit store is closed: the worker has shut down, and this came after it';
 
 /** Its start and its end, if it takes no time. */
@@ -52,11 +54,14 @@ const BY_ONE_ACTIVITY = 2;
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
-const COMPLAINT_INTERVAL_MS = 60_000;
 /** A store that takes longer for one commit is treated like one that does not answer; and how much of its own pace. */
 const PATIENCE_MS = 5_000;
 const PATIENCE_IN_GROUPS = 15;
 const CLOSE_MS = 5_000;
+/** A store that is down is not waited for. */
+const CLOSE_WHILE_DOWN_MS = 500;
+/** So long a full disk, or a right that is missing, may look like an event that the store refuses for good. */
+const GIVE_UP_AFTER_MS = 300_000;
 
 export class Recorder {
   /** How many changes were written so far. */
@@ -65,6 +70,12 @@ export class Recorder {
   readonly #holder = randomUUID();
   readonly #leaving = new Set<string>();
   readonly #ending = new AbortController();
+  readonly #log: OutageLog;
+  readonly #fullLog: OutageLog;
+  /** Those who wait for a batch, wherever they are. */
+  readonly #awaited = new Set<Entry>();
+  /** Those that the store did not take while it took others. */
+  readonly #refused = new Set<Entry>();
   #state: State = 'down';
   #store: AuditStore | undefined;
   #storeID: string | undefined;
@@ -76,27 +87,35 @@ export class Recorder {
   #isShared = false;
   #additions = { begun: 0, done: 0 };
   #downSince = 0;
-  #lastComplaint = 0;
+  #refusingSince: number | undefined;
+  /** The last entry of the outbox that was shipped. On a full disk, it may still be there. */
+  #shippedUpTo = 0;
 
   constructor(
     readonly options: RecorderOptions,
     /** Closed while no new batch may begin. */
     readonly gate = new Gate(),
-  ) {}
+  ) {
+    this.#log = new OutageLog(options.logger);
+    this.#fullLog = new OutageLog(options.logger);
+  }
 
   /** Opens the store. What a person has to mend is thrown; a store that does not answer is waited for. */
   async start(): Promise<void> {
     this.#outbox = await this.options.openOutbox();
     try {
-      await this.#open();
+      const store = await this.#open();
+      if (!(await within(PATIENCE_MS, tryOut(store)))) throw noAnswer(PATIENCE_MS);
       this.#state = (await this.#hasMail()) ? 'shipping' : 'up';
       if (this.#state === 'shipping') this.#recover();
     } catch (error) {
       if (error instanceof BadConfig) {
+        await this.#store?.close();
         await this.#outbox.close();
         throw error;
       }
       this.#goDown(error);
+      if (this.#store === undefined) await this.#reportWaiting();
     }
   }
 
@@ -110,21 +129,33 @@ export class Recorder {
     const find = (): Promise<BatchRef> =>
       this.#batches.get(start.RunID, () => this.#write('open', start, 'wait', from));
     // An activity may have asked first, in vain, because its question went to Temporal; ours goes to the store only.
-    return find().catch((error: unknown) => (error instanceof Leaving ? Promise.reject(error) : find()));
+    return find().catch((error: unknown) =>
+      error instanceof Leaving && this.#isLeaving(from) ? Promise.reject(error) : find(),
+    );
   }
 
   /** The batch of a run that may have been opened by another worker; `start` is asked only if nobody did. */
   batchOf(runID: string, start: () => Promise<RunStart>, from?: string): Promise<BatchRef> {
-    return this.#batches.get(
-      runID,
-      async () =>
-        (await this.#write('find', runID, 'wait', from)) ??
-        (await this.#write('open', await start(), 'wait', from)),
+    const find = (): Promise<BatchRef> =>
+      this.#batches.get(
+        runID,
+        async () =>
+          (await this.#write('find', runID, 'wait', from)) ??
+          (await this.#write('open', await start(), 'wait', from)),
+      );
+    // Another worker of this process may have asked first, and left.
+    return find().catch((error: unknown) =>
+      error instanceof Leaving && !this.#isLeaving(from) ? find() : Promise.reject(error as Error),
     );
   }
 
-  async record(events: readonly PipelineEvent[]): Promise<void> {
-    await this.#write('record', events, 'keep');
+  async record(events: readonly PipelineEvent[], from?: string): Promise<void> {
+    await this.#write('record', events, 'keep', from);
+  }
+
+  /** What a worker that leaves saw of a run that it could not open: the events' LogID is not looked at. */
+  async recordUnopened(start: RunStart, events: readonly PipelineEvent[], from: string): Promise<void> {
+    await this.#write('openAndRecord', { start, events }, 'keep', from);
   }
 
   async noteTaskFailure(runID: string, message: string): Promise<void> {
@@ -156,16 +187,25 @@ export class Recorder {
   /** This worker shuts down: what it waits for is given up, now and from now on, while the store does not answer. */
   leave(from: string): void {
     this.#leaving.add(from);
-    this.#held = this.#held.filter((entry) => !this.#letGo(entry));
+    const isLeft = (entry: Entry): boolean => entry.from === from;
+    const left = [...this.#held, ...this.#refused].filter(isLeft);
+    this.#held = this.#held.filter((entry) => !isLeft(entry));
+    for (const entry of left) this.#refused.delete(entry);
+    this.#hold(left);
+    if (this.#state !== 'down') return;
+    // Those who wait for a batch are not all held: the store may have their questions, and not answer.
+    for (const entry of this.#awaited) {
+      if (isLeft(entry)) entry.reject(new Leaving());
+    }
   }
 
   /** Writes what is queued, or puts it into the outbox, and closes both. Does not wait for a store that does not answer. */
   async shutdown(): Promise<void> {
     this.#ending.abort();
     while (this.#flushing) await this.#flushing;
-    for (const entry of this.#held.splice(0)) entry.reject(new Error(CLOSED));
+    await this.#giveUp(this.#held.splice(0), new Error(CLOSED));
     await within(
-      CLOSE_MS,
+      this.#state === 'down' ? CLOSE_WHILE_DOWN_MS : CLOSE_MS,
       (this.#recovering ?? Promise.resolve()).then(() => this.#store?.close()),
     );
     await this.#outbox?.close();
@@ -173,10 +213,20 @@ export class Recorder {
 
   #write<K extends Kind>(kind: K, item: Item<K>, fate: Fate, from?: string): Promise<Answer<K>> {
     if (this.#ending.signal.aborted) return Promise.reject(new Error(CLOSED));
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ kind, item, fate, from, resolve: resolve as Entry['resolve'], reject });
+    let entry: Entry;
+    const answer = new Promise<Answer<K>>((resolve, reject) => {
+      entry = { kind, item, fate, from, resolve: resolve as Entry['resolve'], reject };
+      this.#queue.push(entry);
       this.#flushing ??= this.#flush();
     });
+    if (fate !== 'wait') return answer;
+    this.#awaited.add(entry!);
+    return answer.finally(() => this.#awaited.delete(entry));
+  }
+
+  #enqueueFirst(entries: readonly Entry[]): void {
+    this.#queue = [...entries, ...this.#queue];
+    if (this.#queue.length > 0) this.#flushing ??= this.#flush();
   }
 
   async #flush(): Promise<void> {
@@ -220,47 +270,64 @@ export class Recorder {
         for (const [entry, error] of refused) await this.#setAside(entry, error);
       },
       async (error: unknown) => {
-        this.#goDown(error);
-        // What a worker saw is in the outbox already if this took too long.
-        await this.#take([...open].filter(({ fate }) => !isLate || fate !== 'keep'));
+        // What is late has been dealt with, except for those who wait; and the store may be up again meanwhile.
+        if (!isLate) this.#goDown(error);
+        await this.#take([...open].filter(({ fate }) => !isLate || fate === 'wait'));
       },
     );
     const patience = Math.max(PATIENCE_MS, store.pace.groupMs * PATIENCE_IN_GROUPS);
     if (await within(patience, writing)) return;
     isLate = true;
-    this.#goDown(new Error(`it has not answered for ${patience / 1_000} s`));
+    this.#goDown(noAnswer(patience));
+    for (const entry of open) if (entry.fate === 'try') entry.reject(new Error(NOT_NOW));
     await this.#keep([...open].filter(({ fate }) => fate === 'keep'));
   }
 
   /** What workers saw is durable in the outbox when this returns; if that is full, too, its callers wait for the store. */
   async #keep(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
-    if (this.options.strict || !this.#outbox || this.#storeID === undefined) return this.#hold(entries);
+    // None overtakes those that already wait.
+    const mustWait = this.options.strict || this.#held.some(({ fate }) => fate === 'keep');
+    if (mustWait || !(await this.#addToOutbox(entries))) this.#hold(entries);
+  }
+
+  async #addToOutbox(entries: ReadonlyArray<Entry & OutboxItem>): Promise<boolean> {
+    if (!this.#outbox || this.#storeID === undefined) return false;
     this.#additions.begun++;
     try {
       await this.#outbox.add(this.#storeID, entries);
-      for (const entry of entries) entry.resolve(undefined);
     } catch (error) {
-      this.options.logger.error('The outbox did not take events; their steps wait for the audit store', {
+      this.#fullLog.complain('The outbox did not take events; their steps wait for the audit store', {
         error,
       });
-      this.#hold(entries);
+      return false;
     } finally {
       this.#additions.done++;
     }
+    for (const entry of entries) entry.resolve(undefined);
+    return true;
   }
 
   #hold(entries: readonly Entry[]): void {
+    const left: Entry[] = [];
     for (const entry of entries) {
-      if (entry.fate === 'try') entry.reject(new Error('The audit store does not take changes now'));
-      else if (!this.#letGo(entry)) this.#held.push(entry);
+      if (entry.fate === 'try') entry.reject(new Error(NOT_NOW));
+      else if (!this.#isLeaving(entry.from)) this.#held.push(entry);
+      else if (entry.fate === 'wait') entry.reject(new Leaving());
+      else left.push(entry);
     }
+    if (left.length > 0) void this.#giveUp(left, new Leaving());
   }
 
-  #letGo({ from, reject }: Entry): boolean {
-    const isLeft = from !== undefined && this.#leaving.has(from);
-    if (isLeft) reject(new Leaving('The worker shuts down while the audit store takes no changes'));
-    return isLeft;
+  #isLeaving(from: string | undefined): boolean {
+    return from !== undefined && this.#leaving.has(from);
+  }
+
+  /** There is nobody left to wait: the outbox is the last place, also where the steps were to wait for the store. */
+  async #giveUp(entries: readonly Entry[], error: Error): Promise<void> {
+    const events = entries.filter(({ fate }) => fate === 'keep');
+    const isKept = events.length > 0 && (await this.#addToOutbox(events));
+    for (const entry of entries) if (!isKept || entry.fate !== 'keep') entry.reject(error);
   }
 
   /** The store takes other changes, and not this one. */
@@ -269,38 +336,48 @@ export class Recorder {
       entry.reject(error);
       return;
     }
-    this.options.logger.error('The audit store refused a change', { kind: entry.kind, error });
-    if (entry.fate === 'keep' && this.#outbox) {
-      await this.#outbox.add(this.#storeID!, [{ ...entry, problem: problemOf(error) }]);
-      entry.resolve(undefined);
+    if (entry.fate === 'keep' && (await this.#addToOutbox([{ ...entry, problem: problemOf(error) }]))) {
+      this.options.logger.error('The audit store refused a change', { kind: entry.kind, error });
       return;
     }
+    this.#complain('The audit store refused a change; it is tried again', error);
+    void this.#takeLater(entry);
+  }
+
+  /** Others need not wait for it. */
+  async #takeLater(entry: Entry): Promise<void> {
+    this.#refused.add(entry);
     await delay(LONGEST_PAUSE_MS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
-    if (this.#ending.signal.aborted) entry.reject(error);
-    else await this.#take([entry]);
+    if (!this.#refused.delete(entry)) return;
+    if (this.#ending.signal.aborted) await this.#giveUp([entry], new Error(CLOSED));
+    else this.#enqueueFirst([entry]);
   }
 
   #goDown(error: unknown): void {
     this.#state = 'down';
     this.#downSince ||= Date.now();
     this.gate.close();
-    this.#complain(error);
-    this.#recover();
-  }
-
-  #complain(error: unknown): void {
-    if (Date.now() - this.#lastComplaint < COMPLAINT_INTERVAL_MS) return;
-    this.#lastComplaint = Date.now();
-    this.options.logger.error(
+    this.#complain(
       this.options.strict
         ? 'The audit store does not take changes. Batches wait until it does'
         : 'The audit store does not take changes. No new batch starts; what running ones do is kept in the outbox',
-      { waiting: this.#held.length, downForMs: Date.now() - this.#downSince, error },
+      error,
     );
+    this.#recover();
+  }
+
+  #complain(message: string, error: unknown): void {
+    if (this.#ending.signal.aborted) return;
+    const downForMs = this.#downSince === 0 ? 0 : Date.now() - this.#downSince;
+    this.#log.complain(message, { waiting: this.#held.length, downForMs, error });
   }
 
   #recover(): void {
-    this.#recovering ??= this.#tryUntilUp().finally(() => (this.#recovering = undefined));
+    this.#recovering ??= this.#tryUntilUp().finally(() => {
+      this.#recovering = undefined;
+      // It may have gone down again in the moment between.
+      if (this.#state !== 'up' && !this.#ending.signal.aborted) this.#recover();
+    });
   }
 
   async #tryUntilUp(): Promise<void> {
@@ -319,85 +396,111 @@ export class Recorder {
     let store: AuditStore;
     try {
       store = await this.#open();
-      // Who waits comes first: it shows whether the store takes anything.
-      await this.#writeHeld(store, 'wait');
-      await store.transaction((tx) => tx.lastSeal());
+      await tryOut(store);
+      await this.#answerWaiting(store);
     } catch (error) {
-      this.#goDown(error);
+      if (!this.#ending.signal.aborted) this.#goDown(error);
       return false;
     }
     this.#state = 'shipping';
     this.gate.open();
-    let shipment: Shipment;
     try {
-      shipment = await ship(this.#outbox!, store, this.#storeID!, this.#holder);
-      await this.#writeHeld(store, 'keep');
+      const givesUp =
+        this.#refusingSince !== undefined && Date.now() - this.#refusingSince > GIVE_UP_AFTER_MS;
+      const { signal } = this.#ending;
+      const shipment = await ship(this.#outbox!, store, this.#storeID!, this.#holder, { signal, givesUp });
+      this.#refusingSince = undefined;
+      return await this.#isUpToDate(shipment);
     } catch (error) {
-      this.#complain(error);
+      if (error instanceof NoneTaken) this.#refusingSince ??= Date.now();
+      else this.#refusingSince = undefined;
+      this.#complain('The audit store does not take what waits in the outbox', error);
       return false;
     }
-    return this.#isUpToDate(shipment);
   }
 
-  async #isUpToDate(shipment: Shipment): Promise<boolean> {
+  async #isUpToDate({ shipped, refused, upTo, leftBehind }: Shipment): Promise<boolean> {
+    this.#shippedUpTo = upTo;
     const { begun, done } = this.#additions;
     const hasMail = await this.#hasMail();
-    // Something may have been added while this was asked.
-    if (hasMail || this.#held.length > 0 || begun !== done || begun !== this.#additions.begun) return false;
+    // Something may have been added while this was asked, or the store gone down.
+    if (this.#state !== 'shipping' || hasMail || begun !== done || begun !== this.#additions.begun)
+      return false;
     this.#state = 'up';
+    this.#enqueueFirst(this.#held.splice(0));
     const downForMs = this.#downSince === 0 ? 0 : Date.now() - this.#downSince;
-    this.options.logger.info('The audit store is up to date', { ...shipment, downForMs });
+    this.#log.settle('The audit store is up to date', { shipped, refused, downForMs });
+    if (leftBehind !== undefined) {
+      this.#fullLog.complain('The outbox can not forget what was shipped, and ships it again another time', {
+        error: leftBehind,
+      });
+    }
     this.#downSince = 0;
-    this.#lastComplaint = 0;
     return true;
   }
 
-  async #writeHeld(store: AuditStore, fate: Fate): Promise<void> {
-    const entries = this.#held.filter((entry) => entry.fate === fate);
+  /** Those who wait for a batch come before what is in the outbox. */
+  async #answerWaiting(store: AuditStore): Promise<void> {
+    const entries = this.#held.filter(({ fate }) => fate === 'wait');
     if (entries.length === 0) return;
-    this.#held = this.#held.filter((entry) => entry.fate !== fate);
+    this.#held = this.#held.filter(({ fate }) => fate !== 'wait');
     const open = new Set(entries);
-    const changes = entries.map((entry): Entry => ({
-      ...entry,
+    const changes = entries.map((entry): Change & { readonly entry: Entry } => ({
+      ...{ kind: entry.kind, item: entry.item, entry },
       resolve: (answer) => {
         open.delete(entry);
         entry.resolve(answer);
       },
     }));
     try {
-      await writeGroup(store, changes);
+      for (const [{ entry }, error] of await writeGroup(store, changes)) {
+        open.delete(entry);
+        await this.#setAside(entry, error);
+      }
     } catch (error) {
-      // One alone may be refused for its own sake.
-      if (changes.length > 1) throw error;
-      this.#complain(error);
-    } finally {
-      this.#hold([...open]);
+      // The store itself may be well, and take none of these.
+      await tryOut(store).catch((reason: unknown) => {
+        this.#hold([...open]);
+        throw reason;
+      });
+      this.#complain('The audit store takes no new batches', error);
+      for (const entry of open) void this.#takeLater(entry);
     }
   }
 
   async #hasMail(): Promise<boolean> {
-    return (await this.#outbox!.next(this.#storeID!, 1)).length > 0;
+    return (await this.#outbox!.next(this.#storeID!, 1, this.#shippedUpTo)).length > 0;
   }
 
   async #open(): Promise<AuditStore> {
     if (this.#store) return this.#store;
     const store = await this.options.openStore();
-    this.#storeID = await store.storeID();
+    try {
+      this.#storeID = await store.storeID();
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
     this.#store = store;
-    await this.#reportMail();
+    await this.#outbox!.bringBack(this.#storeID);
+    await this.#reportWaiting();
     return store;
   }
 
   /** What an earlier process left behind. */
-  async #reportMail(): Promise<void> {
-    await this.#outbox!.bringBack(this.#storeID!);
-    for (const { storeID, waiting, oldest } of await this.#outbox!.state()) {
-      if (storeID === this.#storeID) {
+  async #reportWaiting(): Promise<void> {
+    for (const { storeID, waiting, refused, oldest } of await this.#outbox!.state()) {
+      if (this.#storeID === undefined) {
+        this.options.logger.warn('Events wait in the outbox until their audit store answers', {
+          ...{ storeID, waiting: waiting + refused, oldest },
+        });
+      } else if (storeID === this.#storeID) {
         this.options.logger.info('Events wait in the outbox and are shipped now', { waiting, oldest });
+        this.#log.expectEnd();
       } else {
         this.options.logger.warn(
           'The outbox holds events of another audit store. Start a worker with that store, or: batchtrail outbox --ship',
-          { storeID, waiting, oldest },
+          { storeID, waiting: waiting + refused, oldest },
         );
       }
     }
@@ -407,6 +510,14 @@ export class Recorder {
 /** A worker that shuts down does not wait for the store. */
 export class Leaving extends Error {
   override readonly name = 'Leaving';
+
+  constructor() {
+    super('The worker shuts down while the audit store takes no changes');
+  }
+}
+
+function noAnswer(ms: number): Error {
+  return new Error(`it has not answered for ${ms / 1_000} s`);
 }
 
 /** Whether the work ended in time. */

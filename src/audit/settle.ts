@@ -8,7 +8,7 @@ import { fitted } from '../domain/fitted.js';
 import { isAttemptEnd, isLate } from '../domain/merge.js';
 import type { BatchRecord, PipelineEvent, PipelineRun, RetryStatus, RunStart } from '../domain/model.js';
 import { FAILED_STATUSES } from '../domain/model.js';
-import type { RunEnd, RunHistory } from './history.js';
+import type { HistoryActivity, RunEnd, RunHistory } from './history.js';
 import { shorten, stepAlert } from './alerts.js';
 import { resolutionEvent } from './resolutionEvent.js';
 import { settleActivity } from './settleActivity.js';
@@ -32,7 +32,8 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
   if (!end) return NOTHING;
   const timeline = new Timeline(record, start.RunID, now);
   for (const [index, activity] of history.activities.entries()) {
-    if (!activity.kept) settleActivity(timeline, activity, index + 1, end);
+    if (!activity.kept || isMissing(record, timeline, activity))
+      settleActivity(timeline, activity, index + 1, end);
   }
   timeline.endWhatIsOpen(end);
 
@@ -78,11 +79,17 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
       RetryCount: timeline
         .all()
         .filter(({ EventType, Attempt }) => EventType === 'start' && (Attempt ?? 1) > 1).length,
-      RetryStatus: end.willRetry ? 'retrying' : retryStatus(timeline),
+      RetryStatus: end.willRetry ? triedAgain(record) : retryStatus(timeline),
       AlertTriggered: failed || failures.length > 0 || record.batch.AlertTriggered,
       ...resolution,
     }),
   };
+}
+
+/** A step that a reset kept is on record with the run that made it, unless that run was never seen and is gone. */
+function isMissing({ runs }: BatchRecord, timeline: Timeline, { ActivityID }: HistoryActivity): boolean {
+  const isComplete = runs.every(({ RunID, CertifiedAt }) => RunID === timeline.runID || CertifiedAt !== null);
+  return isComplete && !timeline.endedInOtherRun(ActivityID);
 }
 
 /** What Temporal no longer waited for is nothing to be alarmed about. */
@@ -156,6 +163,11 @@ function retryStatus(timeline: Timeline): RetryStatus | null {
       .map(({ RetryStatus }) => RetryStatus),
   );
   return WORST_FIRST.find((status) => found.has(status)) ?? null;
+}
+
+/** The workflow's own retry policy goes on in another batch, which may have succeeded since. */
+function triedAgain({ batch }: BatchRecord): RetryStatus {
+  return batch.Resolution === 'superseded' ? 'recovered' : 'retrying';
 }
 
 function resolutionOf({ batch }: BatchRecord, end: RunEnd, failed: boolean): Partial<NewBatch> {

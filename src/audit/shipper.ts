@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AuditStore, Outbox, OutboxEntry } from '../engines/contract.js';
 import type { Change } from './groupCommit.js';
-import { isKind, writeGroup } from './groupCommit.js';
+import { isKind, tryOut, writeGroup } from './groupCommit.js';
 
 const AT_ONCE = 200;
 const TURN_MS = 30_000;
@@ -15,6 +15,22 @@ interface Shipped extends Change {
 export interface Shipment {
   readonly shipped: number;
   readonly refused: number;
+  /** The last entry that was looked at. */
+  readonly upTo: number;
+  /** Why entries that were shipped are still in the outbox: its disk is full. Shipping them again is harmless. */
+  readonly leftBehind?: unknown;
+}
+
+export interface ShipOptions {
+  /** Ends it between two entries. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether an entry is set aside, too, when the store takes no other entry that could show that it takes any. */
+  readonly givesUp?: boolean | undefined;
+}
+
+/** The store takes changes, but none of these entries. */
+export class NoneTaken extends Error {
+  override readonly name = 'NoneTaken';
 }
 
 /**
@@ -26,19 +42,29 @@ export async function ship(
   store: AuditStore,
   storeID: string,
   holder: string,
+  { signal, givesUp = false }: ShipOptions = {},
 ): Promise<Shipment> {
-  const total = { shipped: 0, refused: 0 };
-  for (;;) {
-    const entries = await outbox.next(storeID, AT_ONCE);
-    if (entries.length === 0) return total;
-    if (await outbox.takeTurn(storeID, holder, TURN_MS)) {
-      // What another process took meanwhile is no longer there.
-      const { shipped, refused } = await shipSome(outbox, store, await outbox.next(storeID, AT_ONCE));
-      total.shipped += shipped;
-      total.refused += refused;
-    } else {
-      await delay(PAUSE_MS);
+  let total: Shipment = { shipped: 0, refused: 0, upTo: 0 };
+  // Two at a time are harmless, too: where the disk is too full to agree, nobody waits.
+  const takeTurn = (forMs: number): Promise<boolean> =>
+    outbox.takeTurn(storeID, holder, forMs).catch(() => true);
+  let hasTurn = false;
+  try {
+    while (!signal?.aborted && (await outbox.next(storeID, 1, total.upTo)).length > 0) {
+      hasTurn = await takeTurn(TURN_MS);
+      if (hasTurn) {
+        // What another process took meanwhile is no longer there.
+        const entries = await outbox.next(storeID, AT_ONCE, total.upTo);
+        const { shipped, refused, ...rest } = await shipSome(outbox, store, entries, givesUp);
+        total = { ...total, ...rest, shipped: total.shipped + shipped, refused: total.refused + refused };
+      } else {
+        await delay(PAUSE_MS, undefined, { signal }).catch(() => undefined);
+      }
     }
+    return total;
+  } finally {
+    // Who shares the file need not wait for it to run out.
+    if (hasTurn) await takeTurn(0);
   }
 }
 
@@ -46,25 +72,57 @@ async function shipSome(
   outbox: Outbox,
   store: AuditStore,
   entries: readonly OutboxEntry[],
-): Promise<Shipment> {
+  givesUp: boolean,
+): Promise<Omit<Shipment, 'upTo'> & Partial<Pick<Shipment, 'upTo'>>> {
   const written: number[] = [];
   const changes: Shipped[] = [];
+  let refused = 0;
   for (const { id, kind, item } of entries) {
     if (isKind(kind)) changes.push({ id, kind, item, resolve: () => void written.push(id) });
-    else
+    else {
+      refused++;
       await outbox.setAside(
         id,
         `The kind ${JSON.stringify(kind)} is unknown. Upgrade the batchtrail package`,
       );
+    }
   }
-  let refused = new Map<Shipped, unknown>();
+  let leftBehind: unknown;
   try {
-    if (changes.length > 0) refused = await writeGroup(store, changes);
+    for (const [{ id }, error] of await write(store, changes, written, givesUp)) {
+      refused++;
+      await outbox.setAside(id, problemOf(error));
+    }
   } finally {
-    await outbox.remove(written);
+    await outbox.remove(written).catch((error: unknown) => (leftBehind = error));
   }
-  for (const [{ id }, error] of refused) await outbox.setAside(id, problemOf(error));
-  return { shipped: written.length, refused: entries.length - written.length };
+  const isDone = written.length + refused === entries.length;
+  return {
+    shipped: written.length,
+    refused,
+    // The others are looked at again when one of them was given up.
+    ...(isDone && entries.length > 0 ? { upTo: entries.at(-1)!.id } : {}),
+    ...(leftBehind === undefined ? {} : { leftBehind }),
+  };
+}
+
+/** Answers what the store refused. When it took nothing, that is the first one, if it may be given up. */
+async function write(
+  store: AuditStore,
+  changes: readonly Shipped[],
+  written: readonly number[],
+  givesUp: boolean,
+): Promise<Map<Shipped, unknown>> {
+  const [first] = changes;
+  if (!first) return new Map();
+  try {
+    return await writeGroup(store, changes);
+  } catch (error) {
+    if (written.length > 0) throw error;
+    await tryOut(store);
+    if (givesUp) return new Map([[first, error]]);
+    throw new NoneTaken(problemOf(error), { cause: error });
+  }
 }
 
 export function problemOf(error: unknown): string {

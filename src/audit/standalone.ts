@@ -44,5 +44,12 @@ export async function closeStandalone(
   const start = standaloneStart(info);
   const time = isoTime(Date.now());
   const end = { status, time, error, counts: {}, byReset: false, willRetry: false };
-  await recorder.settleForSure({ start, end, activities: [], lastEventID: null, historyHash: null });
+  await recorder.settleForSure({
+    start,
+    end,
+    activities: [],
+    lastEventID: null,
+    baseRunID: null,
+    historyHash: null,
+  });
 }

@@ -1,4 +1,5 @@
 /** The reads of Temporal's API that the audit needs, for one namespace. */
+import { isGrpcServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { RunStart } from '../domain/model.js';
@@ -6,6 +7,7 @@ import { parseHistory, parseStart, time } from './history.js';
 import type { HistoryEvent, RunHistory } from './history.js';
 
 const ANSWER_MS = 10_000;
+const PAGE_SIZE = 500;
 
 export interface RunKey {
   readonly WorkflowID: string;
@@ -16,6 +18,19 @@ export interface EndedRun extends RunKey {
   /** Only of an end that says everything by itself; why a run failed is in its history. */
   readonly Status: 'Success' | 'Continued' | undefined;
   readonly EndTime: string;
+}
+
+export interface ClosedRun extends RunKey {
+  readonly StartTime: string;
+  readonly EndTime: string;
+}
+
+/** gRPC's NOT_FOUND. */
+const NOT_FOUND = 5;
+
+/** Temporal does not know the run, or no longer. */
+export function isNotFound(error: unknown): boolean {
+  return isGrpcServiceError(error) && Number(error.code) === NOT_FOUND;
 }
 
 const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
@@ -72,6 +87,35 @@ export class TemporalReader {
     );
     const next = workflowExtendedInfo?.resetRunId;
     return next ? { WorkflowID: run.WorkflowID, RunID: next } : undefined;
+  }
+
+  /** Closed runs that match a visibility query, page by page, the latest first. */
+  async *closed(query: string): AsyncGenerator<ClosedRun[]> {
+    let nextPageToken: Uint8Array | null | undefined;
+    do {
+      const request = {
+        namespace: this.namespace,
+        query: `ExecutionStatus != 'Running' AND (${query})`,
+        pageSize: PAGE_SIZE,
+        ...(nextPageToken ? { nextPageToken } : {}),
+      };
+      const page = await this.#ask(() => this.client.workflowService.listWorkflowExecutions(request));
+      yield (page.executions ?? []).map(({ execution, startTime, closeTime }) => ({
+        WorkflowID: execution?.workflowId ?? '',
+        RunID: execution?.runId ?? '',
+        StartTime: time(startTime),
+        EndTime: time(closeTime),
+      }));
+      ({ nextPageToken } = page);
+    } while (nextPageToken && nextPageToken.length > 0);
+  }
+
+  /** How long the namespace keeps the histories of closed runs. */
+  async retentionMs(): Promise<number> {
+    const { config } = await this.#ask(() =>
+      this.client.workflowService.describeNamespace({ namespace: this.namespace }),
+    );
+    return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1_000;
   }
 
   /** Those of the runs that have ended. */

@@ -1,4 +1,4 @@
-import { lostEnd } from '../domain/merge.js';
+import { isAttemptEnd, lostEnd } from '../domain/merge.js';
 import type { BatchRecord, PipelineEvent } from '../domain/model.js';
 import { eventID } from './eventID.js';
 import type { RunEnd } from './history.js';
@@ -30,6 +30,12 @@ export class Timeline {
 
   ofRun(): PipelineEvent[] {
     return this.all().filter(({ RunID }) => RunID === this.runID);
+  }
+
+  endedInOtherRun(activityID: string): boolean {
+    return this.record.events.some(
+      (event) => event.RunID !== this.runID && event.ActivityID === activityID && isAttemptEnd(event),
+    );
   }
 
   changed(): PipelineEvent[] {

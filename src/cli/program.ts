@@ -3,13 +3,18 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { Config } from '../config.js';
 import { loadConfig, secretsOf } from '../config.js';
+import { addBackfill } from './backfill.js';
 import { addBatches } from './batches.js';
 import { addDemo } from './demo.js';
 import { addDev } from './dev.js';
+import { addDigest } from './digest.js';
 import { errorText } from './errorText.js';
 import { addMigrate } from './migrate.js';
+import { addOutbox } from './outbox.js';
+import { addReconcile } from './reconcile.js';
 import { addShow } from './show.js';
 import { addSql } from './sql.js';
+import { addVerify } from './verify.js';
 import { addWorker } from './worker.js';
 
 const DONE = 0;
@@ -18,6 +23,12 @@ const BAD_USAGE = 2;
 
 /** Reads the configuration when a command needs it; not all do. */
 export type Configured = () => Config;
+
+/** In the order of the help. */
+const COMMANDS = [
+  ...[addDemo, addDev, addWorker, addBatches, addShow, addSql, addVerify, addDigest],
+  ...[addReconcile, addBackfill, addOutbox, addMigrate],
+];
 
 /** Runs one command line and answers its exit code. */
 export async function runCli(argv: readonly string[]): Promise<number> {
@@ -28,8 +39,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     secrets.push(...secretsOf(config));
     return config;
   };
-  for (const add of [addDemo, addDev, addWorker, addBatches, addShow, addSql, addMigrate])
-    add(program, configured);
+  for (const add of COMMANDS) add(program, configured);
   try {
     await program.parseAsync(argv);
     return DONE;

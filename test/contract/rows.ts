@@ -40,6 +40,7 @@ export function runHistory(
       ...activity,
     })),
     lastEventID: 11,
+    baseRunID: null,
     historyHash: 'hash of the history',
   };
 }

@@ -1,0 +1,92 @@
+/** The chain of seals as a whole, and digests of it that are kept elsewhere. */
+import { BadInput } from '../domain/errors.js';
+import type { Seal } from '../domain/model.js';
+import type { AuditReader } from '../engines/contract.js';
+
+const AT_ONCE = 1_000;
+
+/** What one line says that was kept elsewhere: so many seals, and the root of the last one, which contains all others. */
+export interface Digest {
+  readonly storeID: string;
+  readonly seals: number;
+  readonly root: string;
+}
+
+export interface Chain {
+  readonly storeID: string;
+  readonly seals: number;
+  readonly root: string;
+  /** The latest seal of each batch. */
+  readonly latest: ReadonlyMap<number, Seal>;
+  /** What is wrong with it, each in a sentence. */
+  readonly findings: readonly string[];
+}
+
+const NO_SEALS = '-';
+
+/** Reads the chain, and holds it against the digests. */
+export async function readChain(reader: AuditReader, digests: readonly Digest[] = []): Promise<Chain> {
+  const storeID = await reader.storeID();
+  const findings = digests.filter((digest) => digest.storeID !== storeID).map(ofOtherStore(storeID));
+  const due = new Map(
+    digests.filter((digest) => digest.storeID === storeID).map((one) => [one.seals, one.root]),
+  );
+  const latest = new Map<number, Seal>();
+  let last: Seal | undefined;
+  for (;;) {
+    const seals = await reader.seals({ after: last?.SealNo ?? 0, limit: AT_ONCE });
+    for (const seal of seals) {
+      findings.push(...gapsBetween(last, seal));
+      const root = due.get(seal.SealNo);
+      if (root !== undefined && root !== seal.Root) {
+        findings.push(
+          `the digest of ${seal.SealNo} seals has another root: one of the seals up to ${seal.SealNo}, or what it seals, was changed`,
+        );
+      }
+      due.delete(seal.SealNo);
+      latest.set(seal.LogID, seal);
+      last = seal;
+    }
+    if (seals.length < AT_ONCE) break;
+  }
+  due.delete(0);
+  for (const seals of due.keys()) {
+    findings.push(`the digest has ${seals} seals, and there are ${last?.SealNo ?? 0}: the end was cut off`);
+  }
+  return { storeID, seals: last?.SealNo ?? 0, root: last?.Root ?? NO_SEALS, latest, findings };
+}
+
+function ofOtherStore(storeID: string): (digest: Digest) => string {
+  return (digest) =>
+    `the digest is of the store ${digest.storeID}, and this one is ${storeID}. Compare it with the audit that it was made of`;
+}
+
+function gapsBetween(last: Seal | undefined, seal: Seal): string[] {
+  const expected = (last?.SealNo ?? 0) + 1;
+  if (seal.SealNo !== expected) return [`seal ${expected} is missing`];
+  if (seal.PrevRoot !== (last?.Root ?? null)) {
+    return [`seal ${seal.SealNo} does not continue seal ${seal.SealNo - 1}: one of them was changed`];
+  }
+  return [];
+}
+
+const FORMAT = /^batchtrail-digest-1 store=(\S+) seals=(\d+) root=([0-9a-f]{64}|-)(?: at=\S+)?$/;
+
+export function formatDigest({ storeID, seals, root }: Digest, now: string): string {
+  return `batchtrail-digest-1 store=${storeID} seals=${seals} root=${root} at=${now}`;
+}
+
+/** The digests of a file, one in a line. */
+export function parseDigests(text: string, file: string): Digest[] {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  if (lines.length === 0) throw new BadInput(`${file} is empty. Make one with: batchtrail digest > ${file}`);
+  return lines.map((line, index) => {
+    const [, storeID = '', seals, root = ''] = FORMAT.exec(line.trim()) ?? [];
+    if (seals === undefined) {
+      throw new BadInput(
+        `Line ${index + 1} of ${file} is no digest: ${JSON.stringify(line.slice(0, 60))}. Keep lines as batchtrail digest prints them`,
+      );
+    }
+    return { storeID, seals: Number(seals), root };
+  });
+}

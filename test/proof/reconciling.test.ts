@@ -1,0 +1,192 @@
+/** Runs that no worker with the plugin ever saw. */
+import { randomUUID } from 'node:crypto';
+import { temporal } from '@temporalio/proto';
+import type { WorkflowHandle } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { activities } from '../endings/activities.js';
+import { observe } from '../endings/observe.js';
+import { AuditedQueue } from './auditedQueue.js';
+
+let queue: AuditedQueue;
+beforeEach(async () => void (queue = await AuditedQueue.open()));
+afterEach(() => queue.close());
+
+/** Closed before any worker could have taken it. */
+async function terminatedEarly(): Promise<WorkflowHandle> {
+  const handle = await queue.start('oneStep', [], { startDelay: '1h' });
+  await handle.terminate('not needed');
+  return handle;
+}
+
+/** How many batches there are, when all of them hold. */
+async function verified(): Promise<number> {
+  const { ok, batches, missing, chain } = await queue.verify();
+  expect({
+    ok,
+    missing,
+    findings: [...chain.findings, ...batches.flatMap(({ findings }) => findings)],
+  }).toEqual({
+    ok: true,
+    missing: [],
+    findings: [],
+  });
+  return batches.length;
+}
+
+it('a worker finds what was terminated or timed out before its first task', async () => {
+  await queue.audited(async () => {
+    const terminated = await terminatedEarly();
+    const timedOut = await queue.run('oneStep', [], { startDelay: '1h', workflowExecutionTimeout: '100ms' });
+    for (const [handle, status] of [
+      [terminated, 'Terminated'],
+      [timedOut, 'TimedOut'],
+    ] as const) {
+      const statusNow = async (): Promise<unknown> => (await queue.batchesOf(handle))[0]?.batch.Status;
+      await expect.poll(statusNow, { timeout: 40_000, interval: 200 }).toBe(status);
+    }
+  });
+  expect(await verified()).toBe(2);
+});
+
+it('a worker finds what ran while the plugin was off', async () => {
+  await queue.audited(() => queue.run('oneStep'));
+  const meanwhile = await queue.plain(() => queue.run('oneStep', [{ rows: 3 }]));
+  await queue.audited(async () => {
+    const found = async (): Promise<number> => (await queue.batchesOf(meanwhile)).length;
+    await expect.poll(found, { timeout: 40_000, interval: 200 }).toBe(1);
+  });
+  const [batch] = await queue.batchesOf(meanwhile);
+  expect(observe(batch!)).toEqual({
+    status: 'Success',
+    retries: '',
+    events: ['step#1.1 start success'],
+    alerts: [],
+  });
+  expect(batch!.events.map(({ Witness }) => Witness)).toEqual(['history', 'history']);
+  expect(batch!.runs).toMatchObject([{ GapCount: 2, Status: 'Success' }]);
+  expect(batch!.runs[0]!.HistoryHash).toMatch(/^[0-9a-f]{64}$/);
+});
+
+it('reconcile does it at once, and closes what was left running', async () => {
+  const left = await queue.audited(() =>
+    queue.start('sleeping').then(async (handle) => {
+      await expect
+        .poll(async () => (await queue.batchesOf(handle).catch(() => [])).length, { timeout: 20_000 })
+        .toBe(1);
+      return handle;
+    }),
+  );
+  await left.terminate('enough');
+  const unseen = await terminatedEarly();
+  const closed = `TaskQueue = '${queue.taskQueue}'`;
+  await expect
+    .poll(() =>
+      queue.temporal
+        .closed(closed)
+        .next()
+        .then(({ value }) => (value as unknown[]).length),
+    )
+    .toBe(2);
+  const { stdout, stderr } = await queue.cli('reconcile', '--since', '1h');
+  expect(stdout, stderr).toMatch(/^2 closed runs .*: 1 had no batch and have one now; 1 more certified/);
+  expect(await queue.batchesOf(unseen)).toHaveLength(1);
+  expect((await queue.batchesOf(left))[0]!.batch).toMatchObject({ Status: 'Terminated', Resolution: 'open' });
+  expect(await verified()).toBe(2);
+});
+
+it('verify names a run that has no batch', async () => {
+  await queue.audited(() => queue.run('oneStep'));
+  const unseen = await terminatedEarly();
+  // Visibility shows it a little later.
+  const missing = async (): Promise<string[]> =>
+    (await queue.verify()).missing.map(({ WorkflowID }) => WorkflowID);
+  await expect.poll(missing, { timeout: 30_000 }).toEqual([unseen.workflowId]);
+  const { code, stdout } = await queue.cli('verify');
+  expect(code).toBe(1);
+  expect(stdout).toContain(`workflow ${unseen.workflowId}`);
+});
+
+it('backfill makes the batches of runs from before the plugin, with their links, and once only', async () => {
+  const [parent, failing] = await queue.plain(async () => [
+    await queue.run('parent'),
+    await queue.run('failingFirst', [], { retry: { initialInterval: '50ms', maximumAttempts: 2 } }),
+    await queue.run('continuing', [2]),
+  ]);
+  const args = ['backfill', '--since', '1h'] as const;
+  await expect
+    .poll(async () => (await queue.cli(...args)).stdout, { timeout: 60_000 })
+    .toMatch(/^6 closed runs/);
+  expect((await queue.cli(...args)).stdout).toMatch(/: 0 had no batch/);
+  const [own] = await queue.batchesOf(parent!);
+  const [child] = (await queue.batchesOf(parent!)).slice(1);
+  expect([own!.batch.Status, child!.batch.ParentLogID]).toEqual(['Success', own!.batch.LogID]);
+  const tries = (await queue.batchesOf(failing!)).map(({ batch }) => [batch.Status, batch.Resolution]);
+  expect(tries).toEqual([
+    ['Error', 'superseded'],
+    ['Success', null],
+  ]);
+  expect(await verified()).toBe(6);
+});
+
+it('backfill takes a query instead of the task queue', async () => {
+  await queue.plain(async () => {
+    await queue.run('oneStep');
+    await queue.run('threeSteps');
+  });
+  const query = `TaskQueue = '${queue.taskQueue}' AND WorkflowType = 'threeSteps'`;
+  await expect
+    .poll(async () => (await queue.cli('backfill', '--since', '1h', '--query', query)).stdout, {
+      timeout: 30_000,
+    })
+    .toMatch(/^1 closed runs/);
+  const { batches } = JSON.parse((await queue.cli('verify', '--json')).stdout) as { batches: unknown[] };
+  expect(batches).toHaveLength(1);
+  const wrong = await queue.cli('backfill', '--since', '1h', '--query', 'Nonsense = = 1');
+  expect(wrong.code).toBe(1);
+  expect(wrong.stderr).toMatch(/query/i);
+});
+
+it('a reset run brings its base run with it, and the steps that it kept', async () => {
+  const handle = await queue.plain(() => queue.run('threeSteps'));
+  await queue.audited(async () => {
+    const { events } = await handle.fetchHistory();
+    const done = (events ?? []).filter(({ eventType }) => Number(eventType) === 7);
+    const { runId } = await queue.client.workflowService.resetWorkflowExecution(
+      temporal.api.workflowservice.v1.ResetWorkflowExecutionRequest.fromObject({
+        namespace: 'default',
+        workflowExecution: { workflowId: handle.workflowId, runId: '' },
+        workflowTaskFinishEventId: done[2]!.eventId,
+        requestId: randomUUID(),
+        reason: 'test',
+      }),
+    );
+    await queue.client.workflow.getHandle(handle.workflowId, runId).result();
+    await queue.certified();
+  });
+  const [batch, ...others] = await queue.batchesOf(handle);
+  expect(others).toEqual([]);
+  expect(batch!.runs).toHaveLength(2);
+  expect(batch!.batch).toMatchObject({ Status: 'Success', RowsProcessed: 30 });
+  expect(await verified()).toBe(1);
+});
+
+it('a step of a worker without the plugin, as one in another language is, is filled in', async () => {
+  const { connection, taskQueue } = queue;
+  const steps = await Worker.create({ connection, taskQueue, activities });
+  const handle = await queue.audited(
+    () =>
+      steps.runUntil(async () => {
+        const ran = await queue.run('oneStep', [{ failures: 1 }]);
+        await queue.certified();
+        return ran;
+      }),
+    { activities: {} },
+  );
+  const [batch] = await queue.batchesOf(handle);
+  expect(batch!.events.map(({ EventType, Witness }) => `${EventType} ${Witness}`)).toEqual(
+    ['start', 'lost', 'start', 'success'].map((type) => `${type} history`),
+  );
+  expect(batch!.runs).toMatchObject([{ GapCount: 4 }]);
+  expect(await verified()).toBe(1);
+});
