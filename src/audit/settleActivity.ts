@@ -21,7 +21,7 @@ export function settleActivity(
     : Math.max(activity.attempt, timeline.lastAttemptSeen(activity.ActivityID));
   if (activity.end) timeline.decisive.set(activity.ActivityID, Math.max(1, last));
   for (let attempt = Math.max(1, last - MOST_INVENTED); attempt <= last; attempt++) {
-    settleAttempt(timeline, activity, order, attempt, last);
+    settleAttempt(timeline, activity, order, attempt, last, runEnd);
   }
   // Temporal gave up before any worker took it.
   if (last === 0 && activity.end) timeline.put(endFromHistory(timeline, activity, order, 1, runEnd.time));
@@ -33,6 +33,7 @@ function settleAttempt(
   order: number,
   attempt: number,
   last: number,
+  runEnd: RunEnd,
 ): void {
   const isLast = attempt === last;
   const startID = timeline.id(activity.ActivityID, attempt, 'start');
@@ -55,7 +56,8 @@ function settleAttempt(
   if (isLast) {
     if (activity.end) settleLastEnd(timeline, activity, order, attempt, existing);
     // The run ended while this attempt ran: what it reported did not reach Temporal.
-    else if (existing && existing.EventType !== 'lost' && !isLate(existing)) timeline.put(markLate(existing));
+    else if (existing && !isLate(existing) && !waitsForRetry(existing, runEnd))
+      timeline.put(markLate(existing));
   } else if (!existing) {
     const at = activity.startedTime ?? activity.scheduledTime;
     const began = timeline.get(startID)!;
@@ -71,11 +73,17 @@ function settleAttempt(
       ErrorMessage: (attempt === last - 1 ? activity.lastFailure?.message : undefined) ?? null,
       RetryStatus: 'retrying',
     });
-  } else if (existing.EventType === 'success') {
+  } else if (existing.EventType === 'success' || existing.EventType === 'cancelled') {
+    // Temporal had given it up, and tried again.
     if (!isLate(existing)) timeline.put(markLate(existing));
   } else if (existing.EventType === 'failure') {
     timeline.put({ ...existing, EventType: 'retry', RetryStatus: 'retrying', Witness: 'both' });
   }
+}
+
+/** Temporal took the failure, and the run ended before the next attempt began; or nobody reported an end at all. */
+function waitsForRetry({ EventType, EventTime }: PipelineEvent, runEnd: RunEnd): boolean {
+  return EventType === 'lost' || (EventType === 'retry' && EventTime <= runEnd.time);
 }
 
 /** The last attempt's end is what history says; what the worker reported beside it (counts, messages) stays. */

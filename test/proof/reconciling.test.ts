@@ -118,10 +118,10 @@ it('backfill makes the batches of runs from before the plugin, with their links,
     .poll(async () => (await queue.cli(...args)).stdout, { timeout: 60_000 })
     .toMatch(/^6 closed runs/);
   expect((await queue.cli(...args)).stdout).toMatch(/: 0 had no batch/);
-  const [own] = await queue.batchesOf(parent!);
-  const [child] = (await queue.batchesOf(parent!)).slice(1);
+  const [own] = await queue.batchesOf(parent);
+  const [child] = (await queue.batchesOf(parent)).slice(1);
   expect([own!.batch.Status, child!.batch.ParentLogID]).toEqual(['Success', own!.batch.LogID]);
-  const tries = (await queue.batchesOf(failing!)).map(({ batch }) => [batch.Status, batch.Resolution]);
+  const tries = (await queue.batchesOf(failing)).map(({ batch }) => [batch.Status, batch.Resolution]);
   expect(tries).toEqual([
     ['Error', 'superseded'],
     ['Success', null],
