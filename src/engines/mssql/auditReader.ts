@@ -1,11 +1,13 @@
 /** The audit tables for people. */
 import { BadInput, NotFound } from '../../domain/errors.js';
-import { PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
-import type { BatchRecord, PipelineLog } from '../../domain/model.js';
-import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import { PIPELINE_LOG_COLUMNS, SEAL_COLUMNS } from '../../domain/columns.js';
+import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import type { AuditOptions, AuditReader, BatchFilter, SealFilter } from '../contract.js';
 import { listStatement } from './batchFilter.js';
 import type { Database } from './connect.js';
 import { connect } from './connect.js';
+import { findRuns } from './findRuns.js';
+import { listSeals } from './listSeals.js';
 import { readBatches } from './readBatches.js';
 import { readRows } from './rows.js';
 import { quote, schemaName } from './schemaName.js';
@@ -14,6 +16,7 @@ import type { Answer } from './sqlValues.js';
 import { readAnswer } from './sqlValues.js';
 import type { Statements } from './statements.js';
 import { statements } from './statements.js';
+import { readStoreID } from './storeID.js';
 import { ConnectionLost, inTransaction, reading } from './transactions.js';
 import { readUrl } from './url.js';
 
@@ -66,6 +69,20 @@ class MssqlAuditReader implements AuditReader {
       readBatches(session, this.#sql, this.#sql.findBatches, [logID]),
     );
     return record;
+  }
+
+  runs(runIDs: readonly string[]): Promise<PipelineRun[]> {
+    return reading(this.db, (session) => findRuns(session, this.#sql, runIDs));
+  }
+
+  storeID(): Promise<string> {
+    return readStoreID(this.db, this.#sql);
+  }
+
+  async seals(filter: SealFilter): Promise<Seal[]> {
+    const { text, inputs } = listSeals(this.db.driver, this.schema, filter);
+    const [rows] = await reading(this.db, (session) => session.run(text, inputs));
+    return readRows<Seal>(SEAL_COLUMNS, rows);
   }
 
   async query(sql: string): Promise<Answer> {

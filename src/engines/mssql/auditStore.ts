@@ -10,6 +10,7 @@ import { readRows } from './rows.js';
 import { quote, schemaName } from './schemaName.js';
 import type { Statements } from './statements.js';
 import { statements } from './statements.js';
+import { readStoreID } from './storeID.js';
 import { inTransaction, reading } from './transactions.js';
 import type { Server } from './url.js';
 import { readUrl } from './url.js';
@@ -36,6 +37,10 @@ class MssqlAuditStore implements AuditStore {
 
   migrate(): Promise<number[]> {
     return migrate(this.server, this.db, this.schema);
+  }
+
+  storeID(): Promise<string> {
+    return readStoreID(this.db, this.#sql);
   }
 
   transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {

@@ -5,14 +5,18 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  SEAL_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
-import type { AuditTransaction, EventsFound } from '../contract.js';
-import { POSITION } from './columns.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import type { AuditTransaction, EventsFound, TurnTaken } from '../contract.js';
+import { MOST_CHARACTERS, POSITION } from './columns.js';
+import { findRuns } from './findRuns.js';
 import { given } from './given.js';
+import { storedID } from './ids.js';
 import { inOrder, readBatches } from './readBatches.js';
 import { readRows } from './rows.js';
-import type { Inputs, Session } from './session.js';
+import { givenRunner } from './runGiven.js';
+import type { Session } from './session.js';
 import type { Statement, Statements } from './statements.js';
 import { Conflict } from './transactions.js';
 
@@ -20,30 +24,11 @@ const EVENT_COLUMNS = [...PIPELINE_EVENT_COLUMNS, POSITION] as const;
 
 /** The contract's statements in a transaction. */
 export function auditTransaction(session: Session, sql: Statements): AuditTransaction {
-  /** Runs the statement for the rows that are given, in as few requests as they fit in. */
-  const run = async <Row extends object, Answer = never>(
-    statement: Statement,
-    columns: ReadonlyArray<keyof Row & string>,
-    rows: readonly Row[],
-    answer: ReadonlyArray<keyof Answer & string> = [],
-    inputs: Inputs = {},
-  ): Promise<Answer[]> => {
-    const answers: Answer[] = [];
-    for (const part of given(session.driver, columns, rows)) {
-      const [records] = await session.run(statement(part.table(columns)), { ...part.inputs, ...inputs });
-      answers.push(...readRows<Answer>(answer, records));
-    }
-    return answers;
-  };
+  const run = givenRunner(session);
+  const { DateTime2, Int, NVarChar } = session.driver;
 
   return {
-    findRuns: (runIDs) =>
-      run<{ RunID: string }, PipelineRun>(
-        sql.findRuns,
-        ['RunID'],
-        runIDs.map((RunID) => ({ RunID })),
-        PIPELINE_RUN_COLUMNS,
-      ),
+    findRuns: (runIDs) => findRuns(session, sql, runIDs),
     findBatches: (logIDs) => findBatches(sql.findBatches, logIDs),
     lockBatches: (logIDs) => findBatches(sql.lockBatches, logIDs),
     readBatches: (logIDs) => readBatches(session, sql, sql.lockBatches, logIDs),
@@ -57,6 +42,12 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
         eventIDs.map((EventID) => ({ EventID })),
         PIPELINE_EVENT_COLUMNS,
       ),
+    findSeals: (logIDs) =>
+      run<{ LogID: number }, Seal>(sql.findSeals, ['LogID'], inOrder(logIDs), SEAL_COLUMNS),
+    lastSeal: async () => {
+      const [found] = await session.run(sql.lastSeal, {});
+      return readRows<Seal>(SEAL_COLUMNS, found)[0];
+    },
 
     openBatches: (batches) =>
       run(sql.openBatches, [...NEW_BATCH_COLUMNS, POSITION], withPositions(batches), PIPELINE_LOG_COLUMNS),
@@ -79,8 +70,23 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
         ['AlertID'],
         alertIDs.map((AlertID) => ({ AlertID })),
         [],
-        { at: [session.driver.DateTime2(3), new Date(at)] },
+        { at: [DateTime2(3), new Date(at)] },
       )),
+    insertSeals: async (seals) => void (await run(sql.insertSeals, SEAL_COLUMNS, seals)),
+
+    takeTurn: async ({ scope, holder, forMs }) => {
+      const [taken] = await session.run(sql.takeTurn, {
+        scope: [NVarChar(MOST_CHARACTERS), storedID(scope)],
+        holder: [NVarChar(MOST_CHARACTERS), storedID(holder)],
+        forMs: [Int, forMs],
+      });
+      return readRows<TurnTaken>(['watermark'], taken)[0];
+    },
+    advance: async (scope, watermark) =>
+      void (await session.run(sql.advance, {
+        scope: [NVarChar(MOST_CHARACTERS), storedID(scope)],
+        watermark: [DateTime2(3), new Date(watermark)],
+      })),
   };
 
   function findBatches(statement: Statement, logIDs: readonly number[]): Promise<PipelineLog[]> {

@@ -1,4 +1,4 @@
-/** The SQL Server types of the audit's columns, as migrations/0001_audit.sql has them. */
+/** The SQL Server types of the audit's columns, as the files in migrations/ have them. */
 import { columnKind } from '../../domain/columns.js';
 
 /** Compares code point by code point, as ids must. */
@@ -35,6 +35,8 @@ const LENGTHS: Readonly<Record<string, number>> = {
   EventHash: 100,
   Rule: 50,
   Severity: 20,
+  Root: 100,
+  PrevRoot: 100,
 };
 /** What people and programs name as they like is cut to its length; an id that is too long is an error. */
 const CUT = new Set([

@@ -9,8 +9,12 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  SEAL_COLUMNS,
 } from '../../domain/columns.js';
 import { list, POSITION } from './columns.js';
+
+/** As exact as it is stored: a time that was rounded up would still be to come. */
+const NOW = 'CAST(SYSUTCDATETIME() AS DATETIME2(3))';
 
 export type Statements = ReturnType<typeof statements>;
 export type Statement = (given: string) => string;
@@ -21,6 +25,9 @@ export function statements(schema: string) {
   const runs = `${schema}.[PipelineRun]`;
   const events = `${schema}.[PipelineEvent]`;
   const alerts = `${schema}.[Alert]`;
+  const seals = `${schema}.[Seal]`;
+  const turns = `${schema}.[Turn]`;
+  const store = `${schema}.[Store]`;
   const findBatches: Statement = (given) =>
     `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('LogID', given)}`;
   // An update that changes nothing locks the rows, whatever the isolation level lets readers see.
@@ -47,6 +54,11 @@ export function statements(schema: string) {
       `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('PreviousLogID', given, 'LogID')} AND [PreviousLogID] IS NOT NULL`,
     findClosedRuns: (given: string) =>
       `SELECT [RunID] FROM ${runs} ${isIn('RunID', given)} AND [Status] <> N'Running'`,
+    findSeals: (given: string) =>
+      `${select(SEAL_COLUMNS, seals)} WHERE [SealNo] IN (SELECT MAX([SealNo]) FROM ${seals} ${isIn('LogID', given)} GROUP BY [LogID])`,
+    // An update that changes nothing locks the one row that is there also before the first seal is.
+    lastSeal: `UPDATE ${store} SET [CreatedAt] = [CreatedAt];
+      SELECT TOP (1) ${list(SEAL_COLUMNS)} FROM ${seals} ORDER BY [SealNo] DESC`,
 
     openBatches: (given: string) =>
       `${insert(batches, NEW_BATCH_COLUMNS, given)} WHERE NOT EXISTS (SELECT 1 FROM ${batches} AS known WHERE ${isOrigin})
@@ -63,7 +75,16 @@ export function statements(schema: string) {
     updateRuns: (given: string) => update(runs, PIPELINE_RUN_COLUMNS, given),
     updateBatches: (given: string) => update(batches, PIPELINE_LOG_COLUMNS, given),
     resolveAlerts: (given: string) => `UPDATE ${alerts} SET [ResolvedAt] = @at ${isIn('AlertID', given)}`,
+    insertSeals: (given: string) => insert(seals, SEAL_COLUMNS, given),
 
+    takeTurn: `INSERT INTO ${turns} ([Scope], [Holder], [HeldUntil], [Watermark])
+      SELECT @scope, N'', ${NOW}, ${NOW} WHERE NOT EXISTS (SELECT 1 FROM ${turns} WHERE [Scope] = @scope);
+      UPDATE ${turns} SET [Holder] = @holder, [HeldUntil] = DATEADD(MILLISECOND, @forMs, ${NOW})
+      OUTPUT inserted.[Watermark] AS [watermark]
+      WHERE [Scope] = @scope AND ([Holder] = @holder OR [HeldUntil] <= ${NOW})`,
+    advance: `UPDATE ${turns} SET [Watermark] = @watermark WHERE [Scope] = @scope`,
+
+    storeID: `SELECT [StoreID] FROM ${store}`,
     uncertifiedRuns: `SELECT R.[RunID], R.[LogID], R.[Status], R.[EndTime], L.[WorkflowID]
       FROM ${runs} AS R JOIN ${batches} AS L ON L.[LogID] = R.[LogID]
       WHERE R.[CertifiedAt] IS NULL AND L.[Namespace] = @namespace AND L.[WorkflowType] IS NOT NULL ORDER BY R.[LogID]`,

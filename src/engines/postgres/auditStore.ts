@@ -9,6 +9,7 @@ import { run } from './run.js';
 import { quote, schemaName } from './schemaName.js';
 import type { Statements } from './statements.js';
 import { statements } from './statements.js';
+import { readStoreID } from './storeID.js';
 import { inTransaction, READ, WRITE } from './transactions.js';
 import { readUrl } from './url.js';
 
@@ -40,6 +41,10 @@ class PostgresAuditStore implements AuditStore {
 
   migrate(): Promise<number[]> {
     return migrate(this.db, this.schema);
+  }
+
+  storeID(): Promise<string> {
+    return readStoreID(this.db, this.#sql);
   }
 
   transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {

@@ -5,12 +5,20 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  SEAL_COLUMNS,
 } from '../../domain/columns.js';
 import type { PipelineEvent } from '../../domain/model.js';
 import type { AuditTransaction, EventsFound } from '../contract.js';
-import { readAlertRow, readBatches, readBatchRow, readEventRow, readRunRow } from './readBatches.js';
+import {
+  readAlertRow,
+  readBatches,
+  readBatchRow,
+  readEventRow,
+  readRunRow,
+  readSealRow,
+} from './readBatches.js';
 import type { Texts } from './rows.js';
-import { arraysOf } from './rows.js';
+import { arraysOf, isoTime } from './rows.js';
 import { run } from './run.js';
 import type { Statement, Statements } from './statements.js';
 
@@ -39,6 +47,12 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
     findSuccessors: (logIDs) => find(sql.findSuccessors, logIDs, readBatchRow),
     findAlerts: (logIDs) => find(sql.findAlertsOf, logIDs, readAlertRow),
     findEvents: (eventIDs) => find(sql.findEvents, eventIDs, readEventRow),
+    findSeals: (logIDs) => find(sql.findSeals, logIDs, readSealRow),
+    lastSeal: async () => {
+      // The second statement sees what others have added while the first one waited for them.
+      const [, found] = await Promise.all([run(client, sql.holdChain, []), run(client, sql.lastSeal, [])]);
+      return found.map(readSealRow)[0];
+    },
 
     openBatches: async (batches) => {
       if (batches.length === 0) return [];
@@ -62,6 +76,16 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
     resolveAlerts: async (alertIDs, at) => {
       if (alertIDs.length > 0) await run(client, sql.resolveAlerts, [alertIDs, at]);
     },
+    insertSeals: (seals) => change(sql.insertSeals, seals, SEAL_COLUMNS),
+
+    takeTurn: async ({ scope, holder, forMs }) => {
+      const [, taken] = await Promise.all([
+        run(client, sql.firstTurn, [scope]),
+        run(client, sql.takeTurn, [scope, holder, forMs]),
+      ]);
+      return taken.map(([watermark]) => ({ watermark: isoTime(watermark!) }))[0];
+    },
+    advance: async (scope, watermark) => void (await run(client, sql.advance, [scope, watermark])),
   };
 }
 

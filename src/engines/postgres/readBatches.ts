@@ -4,8 +4,16 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  SEAL_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type {
+  Alert,
+  BatchRecord,
+  PipelineEvent,
+  PipelineLog,
+  PipelineRun,
+  Seal,
+} from '../../domain/model.js';
 import { toRecords } from '../shared/records.js';
 import { rowReader } from './rows.js';
 import { run } from './run.js';
@@ -15,6 +23,7 @@ export const readBatchRow = rowReader<PipelineLog>(PIPELINE_LOG_COLUMNS);
 export const readRunRow = rowReader<PipelineRun>(PIPELINE_RUN_COLUMNS);
 export const readEventRow = rowReader<PipelineEvent>(PIPELINE_EVENT_COLUMNS);
 export const readAlertRow = rowReader<Alert>(ALERT_COLUMNS);
+export const readSealRow = rowReader<Seal>(SEAL_COLUMNS);
 
 /** Batches with all that belongs to them. What `find` locks is locked before the rest is read: statements keep their order. */
 export async function readBatches(

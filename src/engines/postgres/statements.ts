@@ -13,6 +13,7 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  SEAL_COLUMNS,
 } from '../../domain/columns.js';
 
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
@@ -27,6 +28,9 @@ export interface Statement {
   readonly name?: string;
 }
 
+/** As exact as it is stored: a time that was rounded up would still be to come. */
+const NOW = "date_trunc('milliseconds', clock_timestamp())";
+
 export type Statements = ReturnType<typeof statements>;
 
 /** `schema` in quotes. */
@@ -35,6 +39,9 @@ export function statements(schema: string) {
   const runs = `${schema}.PipelineRun`;
   const events = `${schema}.PipelineEvent`;
   const alerts = `${schema}.Alert`;
+  const seals = `${schema}.Seal`;
+  const turns = `${schema}.Turn`;
+  const store = `${schema}.Store`;
   const sql = {
     findBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID`,
     // FOR UPDATE and nothing weaker: it makes inserts of events and runs of these batches wait, as their foreign keys
@@ -49,6 +56,11 @@ export function statements(schema: string) {
     findEventsOf: `${select(PIPELINE_EVENT_COLUMNS, events)} WHERE LogID = ANY ($1::integer[])
       ORDER BY LogID, EventTime, Attempt NULLS FIRST, EventType <> 'start', ctid`,
     findAlertsOf: `${select(ALERT_COLUMNS, alerts)} WHERE LogID = ANY ($1::integer[]) ORDER BY AlertID`,
+    findSeals: `SELECT DISTINCT ON (LogID) ${list(SEAL_COLUMNS)} FROM ${seals}
+      WHERE LogID = ANY ($1::integer[]) ORDER BY LogID, SealNo DESC`,
+    // The one row that is there also before the first seal is.
+    holdChain: `SELECT FROM ${store} FOR UPDATE`,
+    lastSeal: `${select(SEAL_COLUMNS, seals)} ORDER BY SealNo DESC LIMIT 1`,
 
     // What is known is left out first, because a conflict costs a LogID.
     openBatches: `${insert(batches, NEW_BATCH_COLUMNS)}
@@ -65,6 +77,11 @@ export function statements(schema: string) {
     updateBatches: update(batches, PIPELINE_LOG_COLUMNS),
     resolveAlerts: `UPDATE ${alerts} SET ResolvedAt = $2 WHERE AlertID = ANY ($1::integer[])`,
 
+    takeTurn: `UPDATE ${turns} SET Holder = $2, HeldUntil = ${NOW} + $3 * interval '1 millisecond'
+      WHERE Scope = $1 AND (Holder = $2 OR HeldUntil <= ${NOW}) RETURNING Watermark`,
+    advance: `UPDATE ${turns} SET Watermark = $2 WHERE Scope = $1`,
+
+    storeID: `SELECT StoreID FROM ${store}`,
     uncertifiedRuns: `SELECT R.RunID, R.LogID, R.Status, R.EndTime, L.WorkflowID
       FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
       WHERE R.CertifiedAt IS NULL AND L.Namespace = $1 AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
@@ -77,6 +94,9 @@ export function statements(schema: string) {
       ON CONFLICT (EventID) DO UPDATE SET ${PIPELINE_EVENT_COLUMNS.slice(1)
         .map((column) => `${column} = excluded.${column}`)
         .join(', ')}`,
+    insertSeals: insert(seals, SEAL_COLUMNS),
+    firstTurn: `INSERT INTO ${turns} (Scope, Holder, HeldUntil, Watermark) VALUES ($1, '', ${NOW}, ${NOW})
+      ON CONFLICT (Scope) DO NOTHING`,
   };
   return {
     ...mapValues(sql, (text): Statement => ({ text })),

@@ -1,9 +1,9 @@
 /** The audit tables for people. Nothing here sends a statement that writes. */
-import { PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
+import { PIPELINE_LOG_COLUMNS, PIPELINE_RUN_COLUMNS } from '../../domain/columns.js';
 import { BadConfig } from '../../domain/errors.js';
-import type { BatchRecord, PipelineLog } from '../../domain/model.js';
+import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter } from '../contract.js';
+import type { AuditOptions, AuditReader, BatchFilter, SealFilter } from '../contract.js';
 import { toRecords } from '../shared/records.js';
 import { Database } from './database.js';
 import { explained, isMissing, isSessionGone } from './errors.js';
@@ -13,8 +13,9 @@ import { queryTag } from './queryTag.js';
 import { belongings, readRecords, rowsOf } from './records.js';
 import { rowReader } from './rows.js';
 import { schemaName } from './schemaName.js';
+import { listSeals, readSeal } from './seals.js';
 import type { Row, Statement } from './session.js';
-import { ids } from './statements.js';
+import { ids, readList, selectStoreID } from './statements.js';
 import { readUrl } from './url.js';
 
 const SESSIONS = 2;
@@ -38,6 +39,27 @@ class SnowflakeAuditReader implements AuditReader {
     const batch = { ...asked, text: `T.LogID IN ${asked.text}` };
     const rows = await this.#read(readRecords(this.db.schema, batch, asked, PIPELINE_LOG_COLUMNS), [logID]);
     return toRecords(rowsOf<PipelineLog>(rows, 'PipelineLog', PIPELINE_LOG_COLUMNS), belongings(rows))[0];
+  }
+
+  async runs(runIDs: readonly string[]): Promise<PipelineRun[]> {
+    if (runIDs.length === 0) return [];
+    const { text, binds } = ids(runIDs);
+    const rows = await this.#read({
+      text: `SELECT ${readList(PIPELINE_RUN_COLUMNS)} FROM ${this.db.schema}.PipelineRun T WHERE T.RunID IN ${text}`,
+      binds,
+    });
+    return rows.map(rowReader<PipelineRun>(PIPELINE_RUN_COLUMNS));
+  }
+
+  async storeID(): Promise<string> {
+    const [row] = await this.#read(selectStoreID(this.db.schema));
+    return row!['StoreID'] as string;
+  }
+
+  async seals(filter: SealFilter): Promise<Seal[]> {
+    const { logID } = filter;
+    const rows = await this.#read(listSeals(this.db.schema, filter), logID === undefined ? [] : [logID]);
+    return rows.map(readSeal);
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {

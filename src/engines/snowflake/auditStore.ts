@@ -6,6 +6,7 @@ import { migrate } from './migrate.js';
 import { Pace } from './pace.js';
 import { rowReader } from './rows.js';
 import { schemaName } from './schemaName.js';
+import { selectStoreID } from './statements.js';
 import { inTransaction } from './transactions.js';
 import { readUrl } from './url.js';
 
@@ -28,6 +29,13 @@ class SnowflakeAuditStore implements AuditStore {
 
   migrate(): Promise<number[]> {
     return migrate(this.db);
+  }
+
+  async storeID(): Promise<string> {
+    const [row] = await inTransaction(this.db, this.statements, (frame) =>
+      frame.read([], selectStoreID(this.db.schema)),
+    );
+    return row!['StoreID'] as string;
   }
 
   transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {

@@ -16,9 +16,11 @@ import { Homes } from './homes.js';
 import { LOCKED_COLUMNS, LockedBatches } from './lockedBatches.js';
 import { openBatches } from './openBatches.js';
 import { belongings, readRecords, rowsOf } from './records.js';
+import { findSeals, insertSeals, lastSeal } from './seals.js';
 import type { Row } from './session.js';
-import { ids, TABLES, time } from './statements.js';
+import { BATCH_TABLES, ids, time } from './statements.js';
 import { Tables } from './tables.js';
+import { takeTurn } from './takeTurn.js';
 
 const EVENT_VALUES = PIPELINE_EVENT_COLUMNS.filter(
   (column) => !(EVENT_KEYS as readonly string[]).includes(column),
@@ -47,15 +49,17 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     readBatches: async (logIDs) => {
       if (logIDs.length === 0) return [];
       frame.about(logIDs);
-      await locked.lock(logIDs);
-      const asked = ids(logIDs);
+      // Answered as they are in the tables, because that is what their seals are made of.
+      const homeIDs = [...new Set(logIDs.map((logID) => homes.of(logID)))];
+      await locked.lock(homeIDs);
+      const asked = ids(homeIDs);
       // With the batches of the same origins, of which there should be none.
       const batches = {
         text: `(T.LogID IN ${asked.text} OR (T.OriginalRunID, T.Namespace) IN
           (SELECT O.OriginalRunID, O.Namespace FROM ${tables.name('PipelineLog')} O WHERE O.LogID IN ${asked.text}))`,
         binds: [...asked.binds, ...asked.binds],
       };
-      const rows = await frame.read(TABLES, readRecords(schema, batches, asked, LOCKED_COLUMNS));
+      const rows = await frame.read(BATCH_TABLES, readRecords(schema, batches, asked, LOCKED_COLUMNS));
       const found = locked.remember(rowsOf<Row>(rows, 'PipelineLog', LOCKED_COLUMNS));
       checkOrigins(found);
       return toRecords(found, belongings(rows));
@@ -66,6 +70,8 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
       homes.ask(logIDs, (known) => tables.find<Alert>('Alert', ALERT_COLUMNS, 'LogID', known)),
     findEvents: (eventIDs) =>
       tables.find<PipelineEvent>('PipelineEvent', PIPELINE_EVENT_COLUMNS, 'EventID', eventIDs),
+    findSeals: (logIDs) => homes.ask(logIDs, (known) => findSeals(tables, known)),
+    lastSeal: () => lastSeal(tables),
 
     openBatches: (batches) => openBatches(tables, batches),
     insertRuns: async (runs) =>
@@ -92,5 +98,10 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     updateBatches: async (batches) => locked.update(homes.store(about(batches))),
     resolveAlerts: async (alertIDs, at) =>
       tables.update('Alert', `ResolvedAt = ${time('?')}`, 'AlertID', alertIDs, [Date.parse(at)]),
+    insertSeals: async (seals) => insertSeals(tables, homes.store(about(seals))),
+
+    takeTurn: (turn) => takeTurn(tables, turn),
+    advance: async (scope, watermark) =>
+      tables.update('Turn', `Watermark = ${time('?')}`, 'Scope', [scope], [Date.parse(watermark)]),
   };
 }

@@ -3,17 +3,29 @@ import type { Database } from './database.js';
 import { isForbidden, isMissing } from './errors.js';
 import { grantsFor } from './migrations.js';
 import { runAgain } from './runAgain.js';
-import { TABLES } from './statements.js';
+import type { Table } from './statements.js';
+
+/** Of each table that is written to, also only for its lock, a column that a write may name. */
+const COLUMNS: Readonly<Record<Table, string>> = {
+  PipelineLog: 'LogID',
+  PipelineRun: 'LogID',
+  PipelineEvent: 'LogID',
+  Alert: 'LogID',
+  Store: 'StoreID',
+  Seal: 'LogID',
+  Turn: 'Scope',
+};
 
 /** Finds out before a workflow is taken what would fail at its first event: with writes that change nothing. */
 export async function checkRights(db: Database): Promise<void> {
-  for (const table of TABLES) {
+  for (const [table, column] of Object.entries(COLUMNS)) {
     const name = `${db.schema}.${table}`;
     try {
       await runAgain(
         db,
-        `MERGE INTO ${name} T USING (SELECT LogID FROM ${name} WHERE FALSE) S ON T.LogID = S.LogID
-         WHEN MATCHED THEN UPDATE SET LogID = S.LogID WHEN NOT MATCHED THEN INSERT (LogID) VALUES (S.LogID)`,
+        `MERGE INTO ${name} T USING (SELECT ${column} FROM ${name} WHERE FALSE) S ON T.${column} = S.${column}
+         WHEN MATCHED THEN UPDATE SET ${column} = S.${column}
+         WHEN NOT MATCHED THEN INSERT (${column}) VALUES (S.${column})`,
       );
     } catch (error) {
       if (!isForbidden(error) && !isMissing(error)) throw error;

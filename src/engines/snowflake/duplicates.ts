@@ -102,4 +102,9 @@ function moveTo(tables: Tables, home: number, other: number): void {
   move('PipelineRun', 'RunID');
   move('PipelineEvent', 'EventID');
   move('Alert', "Rule || ' ' || COALESCE(EventID, '')");
+  // None of them goes: the chain has no gap.
+  write('Seal', {
+    text: `UPDATE ${tables.name('Seal')} SET LogID = ? WHERE LogID = ?`,
+    binds: [home, other],
+  });
 }

@@ -9,7 +9,7 @@ import type { Alert, PipelineEvent, PipelineRun } from '../../domain/model.js';
 import type { Belongings } from '../shared/records.js';
 import { rowReader } from './rows.js';
 import type { Row, Statement } from './session.js';
-import { readList, TABLES, TYPES, type Source, type Table } from './statements.js';
+import { BATCH_TABLES, readList, TYPES, type Source, type Table } from './statements.js';
 
 export interface Part {
   readonly table: Table;
@@ -51,7 +51,7 @@ export function readRecords(
   };
   return readParts(
     schema,
-    TABLES.map((table) =>
+    BATCH_TABLES.map((table) =>
       table === 'PipelineLog'
         ? { table, columns: batchColumns, where: batches }
         : { table, columns: columns[table], where },

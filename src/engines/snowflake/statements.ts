@@ -4,8 +4,10 @@ import type { ColumnKind } from '../../domain/columns.js';
 import { columnKind, PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
 import type { Statement } from './session.js';
 
+/** Batches and what belongs to them. */
+export const BATCH_TABLES = ['PipelineLog', 'PipelineRun', 'PipelineEvent', 'Alert'] as const;
 /** In the order in which a transaction takes their locks, always the same, so that two never wait for each other. */
-export const TABLES = ['PipelineLog', 'PipelineRun', 'PipelineEvent', 'Alert'] as const;
+export const TABLES = [...BATCH_TABLES, 'Store', 'Seal', 'Turn'] as const;
 export type Table = (typeof TABLES)[number];
 
 /** Rows or ids of a bulk statement: a subquery that gives them, and what it binds. */
@@ -45,6 +47,10 @@ export function rowHash(): string {
 
 export function time(placeholder: string): string {
   return `TO_TIMESTAMP_NTZ(${placeholder}, 3)`;
+}
+
+export function selectStoreID(schema: string): Statement {
+  return { text: `SELECT StoreID AS "StoreID" FROM ${schema}.Store` };
 }
 
 /** Ids as one bind, however many. */
