@@ -199,6 +199,31 @@ const ROWS: readonly Row[] = [
     forbidden: [`import '../cli/program.js'`, `import '../interceptors/workflow.js'`],
   },
   {
+    file: 'test/chaos/checker/thing.ts',
+    allowed: [
+      `import './finding.js'`,
+      `import '../journal.js'`,
+      `import '@temporalio/client'`,
+      `import proto from '@temporalio/proto'`,
+      `import 'better-sqlite3'`,
+      `import 'pg'`,
+      `import 'node:fs'`,
+    ],
+    forbidden: [
+      `import '../../../src/domain/stepID.js'`,
+      `import type { PipelineEvent } from '../../../src/domain/model.js'`,
+      `void import('../../../src/index.js')`,
+      `import 'batchtrail'`,
+      `import '../system.js'`,
+      `import '../../support/rows.js'`,
+    ],
+  },
+  {
+    file: 'test/chaos/journal.ts',
+    allowed: [`import 'node:fs'`],
+    forbidden: [`import '../../src/domain/time.js'`, `import './worker.js'`],
+  },
+  {
     file: 'src/newFolder/thing.ts',
     allowed: [],
     forbidden: [`import '../domain/model.js'`],
@@ -214,11 +239,14 @@ describe.each(ROWS)('$file', ({ file, allowed, forbidden }) => {
   });
 });
 
-it.each(['test/unit/thing.test.ts', 'bench/thing.ts'])('%s may import anything of src', async (file) => {
-  expect(await broken(file, `import '../../src/cli/text.js'; import '../src/workflows/index.js'`)).toEqual(
-    [],
-  );
-});
+it.each(['test/unit/thing.test.ts', 'test/chaos/thing.ts', 'bench/thing.ts'])(
+  '%s may import anything of src',
+  async (file) => {
+    expect(await broken(file, `import '../../src/cli/text.js'; import '../src/workflows/index.js'`)).toEqual(
+      [],
+    );
+  },
+);
 
 describe('any', () => {
   it('has no place in src', async () => {
