@@ -57,7 +57,13 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     const { audit, connections } = checkOptions(options, 'BatchtrailPlugin');
     const openStore = async (): Promise<AuditStore> => {
       const store = await (await engineFor(audit.url, 'audit.url')).openAuditStore(audit);
-      await store.migrate();
+      try {
+        await store.migrate();
+      } catch (error) {
+        // It is opened again and again while the database is down.
+        await store.close();
+        throw error;
+      }
       return store;
     };
     this.#auditor = new Auditor(

@@ -144,8 +144,8 @@ export interface EventsFound {
 export interface Outbox {
   /** Durable when it returns. */
   add(storeID: string, items: readonly OutboxItem[]): Promise<void>;
-  /** The entries that wait longest, in the order in which they were added. */
-  next(storeID: string, limit: number): Promise<OutboxEntry[]>;
+  /** The entries that wait longest, of those added after the one with this id, in the order in which they were added. */
+  next(storeID: string, limit: number, after?: number): Promise<OutboxEntry[]>;
   remove(ids: readonly number[]): Promise<void>;
   /** The store refuses this entry for good: it stays, with the reason, and holds up nothing. */
   setAside(id: number, problem: string): Promise<void>;

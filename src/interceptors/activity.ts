@@ -35,8 +35,9 @@ async function auditAttempt(
   await auditor.open();
   const { recorder } = auditor;
   const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
-  const batch = await recorder.batchOf(runID, () => runStart(context), workerName(info));
-  const step = new StepAttempt(batch, info, WORKER, (events) => recorder.record(events));
+  const worker = workerName(info);
+  const batch = await recorder.batchOf(runID, () => runStart(context), worker);
+  const step = new StepAttempt(batch, info, WORKER, (events) => recorder.record(events, worker));
   step.begin();
   let result: unknown;
   try {

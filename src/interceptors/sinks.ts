@@ -4,6 +4,7 @@ import type { WorkflowInfo } from '@temporalio/workflow';
 import { workerName } from '../audit/auditor.js';
 import type { Auditor } from '../audit/auditor.js';
 import { eventID } from '../audit/eventID.js';
+import { Leaving } from '../audit/recorder.js';
 import { instant, text } from '../audit/history.js';
 import type { PipelineEvent, RunStart } from '../domain/model.js';
 import { NO_DETAILS } from '../domain/model.js';
@@ -11,21 +12,35 @@ import { storable } from '../domain/text.js';
 import { SINK } from './protocol.js';
 import type { BatchtrailSinks, LogLine, RunNote } from './protocol.js';
 
+/** The store gives the number. */
+const NOT_KNOWN = 0;
+
 export function auditSinks(auditor: Auditor): InjectedSinks<BatchtrailSinks> {
   // A sink that throws is only logged and its event is lost: the recorder tries again until the store takes it, or until
-  // this worker shuts down. No step can begin without the row, and whoever goes on with the run makes it.
-  const open = (info: WorkflowInfo, note: RunNote) =>
-    auditor.recorder.open(runStart(info, note), workerName(info));
+  // this worker shuts down. Then the outbox takes what would be lost. No step can begin without the row: whoever goes on
+  // with the run makes it, if it is not there yet.
+  const open = async (info: WorkflowInfo, note: RunNote, line?: LogLine): Promise<void> => {
+    const { recorder } = auditor;
+    const start = runStart(info, note);
+    const worker = workerName(info);
+    // When it was said, however long the store lets it wait.
+    const now = auditor.now();
+    const events = (LogID: number) => (line ? [logEvent(LogID, info.runId, line, now)] : []);
+    try {
+      const { LogID } = await recorder.open(start, worker);
+      if (line) await recorder.record(events(LogID), worker);
+    } catch (error) {
+      if (!(error instanceof Leaving)) throw error;
+      await recorder.recordUnopened(start, events(NOT_KNOWN), worker);
+    }
+  };
   return {
     [SINK]: {
       opened: {
-        fn: async (info, note) => void (await open(info, note)),
+        fn: (info, note) => open(info, note),
       },
       logged: {
-        fn: async (info, note, line) => {
-          const { LogID } = await open(info, note);
-          await auditor.recorder.record([logEvent(LogID, info.runId, line, auditor.now())]);
-        },
+        fn: (info, note, line) => open(info, note, line),
       },
       taskFailed: {
         fn: async (info, note, message) => {

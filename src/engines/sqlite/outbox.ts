@@ -37,7 +37,7 @@ export async function openOutbox(file: string): Promise<Outbox> {
 
 class SqliteOutbox implements Outbox {
   readonly #insert: Database.Statement;
-  readonly #next: Database.Statement<[string, number]>;
+  readonly #next: Database.Statement<[string, number, number]>;
   readonly #remove: Database.Statement;
   readonly #setAside: Database.Statement;
   readonly #bringBack: Database.Statement;
@@ -49,7 +49,8 @@ class SqliteOutbox implements Outbox {
       'INSERT INTO Entry (StoreID, Kind, Item, AddedAt, Problem) VALUES (?, ?, ?, ?, ?)',
     );
     this.#next = db.prepare(
-      'SELECT EntryID, Kind, Item FROM Entry WHERE StoreID = ? AND Problem IS NULL ORDER BY EntryID LIMIT ?',
+      `SELECT EntryID, Kind, Item FROM Entry WHERE StoreID = ? AND Problem IS NULL AND EntryID > ?
+       ORDER BY EntryID LIMIT ?`,
     );
     this.#remove = db.prepare('DELETE FROM Entry WHERE EntryID = ?');
     this.#setAside = db.prepare('UPDATE Entry SET Problem = ? WHERE EntryID = ?');
@@ -74,8 +75,12 @@ class SqliteOutbox implements Outbox {
     });
   }
 
-  async next(storeID: string, limit: number): Promise<OutboxEntry[]> {
-    const rows = this.#next.all(storeID, limit) as Array<{ EntryID: number; Kind: string; Item: string }>;
+  async next(storeID: string, limit: number, after = 0): Promise<OutboxEntry[]> {
+    const rows = this.#next.all(storeID, after, limit) as Array<{
+      EntryID: number;
+      Kind: string;
+      Item: string;
+    }>;
     return rows.map(({ EntryID, Kind, Item }) => ({
       id: EntryID,
       kind: Kind,
