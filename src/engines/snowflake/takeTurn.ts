@@ -1,5 +1,5 @@
-import type { Turn, TurnTaken } from '../contract.js';
 import { isoTime } from '../../domain/time.js';
+import type { Turn, TurnTaken } from '../contract.js';
 import { time } from './statements.js';
 import type { Tables } from './tables.js';
 
@@ -20,8 +20,8 @@ export async function takeTurn(
       FROM (SELECT ? AS Scope, ? AS Holder, SYSDATE() AS Now) S LEFT JOIN ${turns} T ON T.Scope = S.Scope`,
     binds: [scope, holder],
   });
-  const watermark = Number(found!['Watermark']);
   if (!found!['IsFree']) return undefined;
+  const watermark = Number(found!['Watermark']);
   tables.frame.write({
     table: 'Turn',
     statements: [

@@ -22,7 +22,7 @@ GO
 
 DECLARE @schema SYSNAME = PARSENAME(N'${schema}', 1);
 EXEC sys.sp_addextendedproperty N'MS_Description', N'One row per state of a batch that was certified, in one chain over all batches; never changed. Times are UTC.', N'SCHEMA', @schema, N'TABLE', N'Seal';
-EXEC sys.sp_addextendedproperty N'MS_Description', N'1, 2, 3 … without a gap.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'SealNo';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Counts from 1, without a gap.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'SealNo';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch; the seal stays when the batch is removed.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'LogID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Hash of the batch''s certified rows and of PrevRoot.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'Root';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The Root of the seal before this one, whatever its batch; NULL for the first.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'PrevRoot';

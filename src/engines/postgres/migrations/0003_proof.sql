@@ -19,7 +19,7 @@ CREATE TABLE ${schema}.Turn (
 );
 
 COMMENT ON TABLE ${schema}.Seal IS 'One row per state of a batch that was certified, in one chain over all batches; never changed. Times are UTC';
-COMMENT ON COLUMN ${schema}.Seal.SealNo IS '1, 2, 3 … without a gap';
+COMMENT ON COLUMN ${schema}.Seal.SealNo IS 'Counts from 1, without a gap';
 COMMENT ON COLUMN ${schema}.Seal.LogID IS 'The batch; the seal stays when the batch is removed';
 COMMENT ON COLUMN ${schema}.Seal.Root IS 'Hash of the batch''s certified rows and of PrevRoot';
 COMMENT ON COLUMN ${schema}.Seal.PrevRoot IS 'The Root of the seal before this one, whatever its batch; NULL for the first';

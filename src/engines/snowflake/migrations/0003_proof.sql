@@ -2,7 +2,7 @@
 
 -- A seal outlives its batch, so it does not refer to it.
 CREATE TABLE IF NOT EXISTS ${schema}.Seal (
-  SealNo NUMBER(38,0) NOT NULL COMMENT '1, 2, 3 … without a gap',
+  SealNo NUMBER(38,0) NOT NULL COMMENT 'Counts from 1, without a gap',
   LogID NUMBER(38,0) NOT NULL COMMENT 'The batch; the seal stays when the batch is removed',
   Root VARCHAR NOT NULL COMMENT 'Hash of the batch''s certified rows and of PrevRoot',
   PrevRoot VARCHAR COMMENT 'The Root of the seal before this one, whatever its batch; NULL for the first',
