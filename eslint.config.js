@@ -45,7 +45,10 @@ const LAYERS = [
     files: SANDBOX_INTERCEPTORS,
     may: [DOMAIN, /^src\/interceptors\/(marker|protocol|runState)$/, ...SANDBOX_PACKAGES],
   },
-  { files: AUDIT, may: [DOMAIN, PROTOCOL, CONTRACT, AUDIT, NODE, TEMPORAL, WORKFLOW_TYPES] },
+  {
+    files: AUDIT,
+    may: [DOMAIN, PROTOCOL, CONTRACT, AUDIT, NODE, TEMPORAL, WORKFLOW_TYPES, '@opentelemetry/api'],
+  },
   { files: ACTIVITIES, may: [DOMAIN, PROTOCOL, CONTRACT, ENGINE_LOOKUP, AUDIT, ACTIVITIES, NODE, TEMPORAL] },
   {
     files: /^src\/interceptors\//,

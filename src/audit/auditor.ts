@@ -7,6 +7,7 @@ import type { Logger } from '@temporalio/common';
 import { isoTime } from '../domain/time.js';
 import { Closer } from './closer.js';
 import type { Gate } from './gate.js';
+import { auditMetrics } from './metrics.js';
 import { Reconciler } from './reconciler.js';
 import { Recorder } from './recorder.js';
 import type { RecorderOptions } from './recorder.js';
@@ -34,6 +35,7 @@ export class Auditor {
   #opening: Promise<void> | undefined;
   #recorder: Recorder | undefined;
   #lastTurn: Promise<void> = Promise.resolve();
+  #stopObserving: Array<() => void> = [];
   readonly #desks = new Map<string, Desk>();
 
   constructor(
@@ -54,6 +56,22 @@ export class Auditor {
     const recorder = new Recorder({ ...this.options, logger: this.logger() }, this.gate);
     await recorder.start();
     this.#recorder = recorder;
+    this.#stopObserving = [
+      auditMetrics().observe('outboxDepth', () => recorder.waiting().then(({ waiting }) => waiting)),
+      auditMetrics().observe('outboxAge', () =>
+        recorder.waiting().then(({ oldest }) => secondsSince(oldest)),
+      ),
+      auditMetrics().observe('openBatches', () => sum(this.#desks, ({ closer }) => closer.openBatches)),
+      auditMetrics().observe('reconcilerLag', () => this.#reconcilerLag()),
+    ];
+  }
+
+  /** The longest of all task queues that it is this process's turn to look at. */
+  #reconcilerLag(): number | undefined {
+    const looks = [...this.#desks.values()]
+      .flatMap(({ workers }) => workers.map(({ reconciler }) => reconciler.lastLook))
+      .filter((look) => look !== undefined);
+    return looks.length === 0 ? undefined : secondsSince(looks.sort()[0]);
   }
 
   get recorder(): Recorder {
@@ -130,6 +148,15 @@ export class Auditor {
     const recorder = this.#recorder;
     this.#recorder = undefined;
     this.#opening = undefined;
+    for (const stop of this.#stopObserving.splice(0)) stop();
     await recorder?.shutdown();
   }
+}
+
+function secondsSince(time: string | undefined): number | undefined {
+  return time === undefined ? undefined : (Date.now() - Date.parse(time)) / 1_000;
+}
+
+function sum<T>(items: ReadonlyMap<string, T>, value: (item: T) => number): number {
+  return [...items.values()].reduce((total, item) => total + value(item), 0);
 }

@@ -1,3 +1,6 @@
+import type { PipelineRun } from '../domain/model.js';
+import { FAILED_STATUSES } from '../domain/model.js';
+import type { RunHistory } from './history.js';
 import type { Recorder } from './recorder.js';
 import { isNotFound } from './temporalReader.js';
 import type { RunKey, TemporalReader } from './temporalReader.js';
@@ -18,9 +21,27 @@ export async function certifyRun(
     const [known] = await store.transaction((tx) => tx.findRuns([baseRunID]));
     if (!known) await certifyBase(temporal, recorder, { ...run, RunID: baseRunID });
   }
-  await recorder.settle(history);
+  report(recorder, run, history, await recorder.settle(history));
   if (history.end.byReset) await openSuccessor(temporal, recorder, run);
   return true;
+}
+
+function report(
+  { options: { logger } }: Recorder,
+  { WorkflowID }: RunKey,
+  { end }: RunHistory,
+  run: PipelineRun | undefined,
+): void {
+  // Another worker has read the same history.
+  if (!run || !end) return;
+  const { LogID, RunID, Status, GapCount } = run;
+  const about = { LogID, WorkflowID, RunID, Status, GapCount };
+  if (GapCount) logger.info('Events that no worker had written were added from history', about);
+  if (FAILED_STATUSES.includes(end.status) && !end.byReset && !end.willRetry) {
+    logger.warn('A batch failed', { ...about, error: end.error?.message });
+  } else {
+    logger.debug('A batch was certified', about);
+  }
 }
 
 /** The steps that a reset kept belong to the run that made them. */

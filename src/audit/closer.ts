@@ -37,6 +37,8 @@ export class Closer {
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
   #look: Promise<void> | undefined;
+  /** As of the last look. */
+  openBatches = 0;
   #position = 0;
   #changes = 0;
   #isBusy = false;
@@ -99,6 +101,7 @@ export class Closer {
       const running = new Map(
         uncertified.filter(({ Status }) => Status === 'Running').map((run) => [run.RunID, run]),
       );
+      this.openBatches = running.size;
       const ended = await this.temporal.ended(this.#nextOf([...running.values()]));
       const mayWait = this.#isBusy && !this.#isStopping;
       const shown = mayWait ? ended.flatMap((end) => goodEnd(end, running.get(end.RunID))) : [];

@@ -8,6 +8,7 @@ import { noteTaskFailures } from './ledger/noteTaskFailures.js';
 import { findBatchRefs, openRuns } from './ledger/openRuns.js';
 import { recordLive } from './ledger/recordLive.js';
 import { settleRuns } from './ledger/settleRuns.js';
+import { auditMetrics } from './metrics.js';
 
 /** A run that its worker could not open before it left, and what it saw of it: the batch's number is not known yet. */
 export interface Unopened {
@@ -68,12 +69,14 @@ export async function writeGroup<C extends Change>(
 ): Promise<Map<C, unknown>> {
   const refused = new Map<C, unknown>();
   let began = false;
+  const begun = performance.now();
   try {
     const answers = await inLedger(store, (ledger) => {
       began = true;
       return writeAll(ledger, changes);
     });
     for (const change of changes) change.resolve(answers.get(change));
+    measure(changes, performance.now() - begun);
     return refused;
   } catch (error) {
     if (!began || changes.length === 1) throw error;
@@ -92,6 +95,15 @@ export async function writeGroup<C extends Change>(
   // A store that went down after it had taken some has refused none.
   if (refused.size > 0) await tryOut(store);
   return refused;
+}
+
+function measure(changes: readonly Change[], durationMs: number): void {
+  const { flushSize, flushDuration, eventsWritten } = auditMetrics();
+  flushSize.record(changes.length);
+  flushDuration.record(durationMs);
+  let events = 0;
+  for (const { kind, item } of changes) if (kind === 'record') events += (item as Item<'record'>).length;
+  if (events > 0) eventsWritten.add(events);
 }
 
 /** Throws when the store takes no changes. */

@@ -23,6 +23,7 @@ export class Reconciler {
   #looking: Promise<void> | undefined;
   #isStopping = false;
   #lastWarning = 0;
+  #lastLook: string | undefined;
 
   constructor(
     readonly temporal: TemporalReader,
@@ -30,6 +31,11 @@ export class Reconciler {
     readonly place: WorkerPlace,
     readonly logger: Logger,
   ) {}
+
+  /** When this process last completed a look; undefined while it is another one's turn. */
+  get lastLook(): string | undefined {
+    return this.#lastLook;
+  }
 
   start(): void {
     this.#looking = this.#lookInTurn().finally(() => {
@@ -52,6 +58,7 @@ export class Reconciler {
     try {
       const turn = await this.#takeTurn(TURN_MS);
       if (turn) await this.#look(turn.watermark);
+      this.#lastLook = turn && isoTime(Date.now());
     } catch (error) {
       this.logger.warn('Batchtrail could not look for runs that no worker saw; it looks again', {
         ...this.place,

@@ -10,13 +10,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@temporalio/common';
 import type { AuditStore, Outbox, OutboxItem } from '../engines/contract.js';
 import { BadConfig } from '../domain/errors.js';
-import type { BatchRef, PipelineEvent, RunStart } from '../domain/model.js';
+import type { BatchRef, PipelineEvent, PipelineRun, RunStart } from '../domain/model.js';
 import { Gate } from './gate.js';
 import type { Answer, Change, Item, Kind } from './groupCommit.js';
 import { tryOut, writeGroup } from './groupCommit.js';
 import type { RunHistory } from './history.js';
 import type { GoodEnd } from './ledger/closeRuns.js';
 import { OutageLog } from './outageLog.js';
+import { auditMetrics } from './metrics.js';
 import { RunCache } from './runCache.js';
 import { NoneTaken, problemOf, ship } from './shipper.js';
 import type { Shipment } from './shipper.js';
@@ -169,9 +170,17 @@ export class Recorder {
     await Promise.all(ends.map((end) => this.#write('close', end, 'try')));
   }
 
-  /** Closes a run by its history. Rejects when the store refuses it; the closer comes back to it. */
-  async settle(history: RunHistory): Promise<void> {
-    await this.#write('settle', history, 'try');
+  /**
+   * Closes a run by its history. Rejects when the store refuses it; the closer comes back to it. Answers undefined when
+   * somebody was faster.
+   */
+  async settle(history: RunHistory): Promise<PipelineRun | undefined> {
+    const run = await this.#write('settle', history, 'try');
+    if (run) {
+      auditMetrics().certificates.add(1);
+      auditMetrics().gapsHealed.add(run.GapCount ?? 0);
+    }
+    return run;
   }
 
   /** Closes a run that nobody will come back to. */
@@ -182,6 +191,13 @@ export class Recorder {
   /** A worker begins to take work. */
   arrive(from: string): void {
     this.#leaving.delete(from);
+  }
+
+  /** What waits in the outbox for this store. */
+  async waiting(): Promise<{ waiting: number; oldest: string | undefined }> {
+    const states = (await this.#outbox?.state()) ?? [];
+    const own = states.find(({ storeID }) => storeID === this.#storeID);
+    return { waiting: own?.waiting ?? 0, oldest: own?.oldest };
   }
 
   /** This worker shuts down: what it waits for is given up, now and from now on, while the store does not answer. */

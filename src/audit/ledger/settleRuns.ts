@@ -1,5 +1,5 @@
 /** What happens to the audit tables when the histories of runs are known. */
-import type { BatchRecord, PipelineEvent, PipelineLog } from '../../domain/model.js';
+import type { BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
 import { hashed } from '../proof.js';
 import { resolutionEvent } from '../resolutionEvent.js';
@@ -8,24 +8,34 @@ import type { Settlement } from '../settle.js';
 import type { Ledger } from './ledger.js';
 import { openRuns } from './openRuns.js';
 
-/** Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. */
-export async function settleRuns(ledger: Ledger, histories: readonly RunHistory[]): Promise<void[]> {
+/**
+ * Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. Answers the runs as they
+ * are then; undefined for one that this history has certified before.
+ */
+export async function settleRuns(
+  ledger: Ledger,
+  histories: readonly RunHistory[],
+): Promise<Array<PipelineRun | undefined>> {
   const refs = await openRuns(
     ledger,
     histories.map(({ start }) => start),
   );
+  const settled = new Map<string, PipelineRun>();
   let rest = histories.map((history, index) => ({ history, logID: refs[index]!.LogID }));
   // What the end of one run of a batch means depends on what was written about the other.
   while (rest.length > 0) {
     const round = new Map<number, RunHistory>();
     rest = rest.filter(({ history, logID }) => round.has(logID) || !round.set(logID, history));
-    await settleRound(ledger, round);
+    for (const one of await settleRound(ledger, round)) settled.set(one.RunID, one);
   }
-  return histories.map(() => undefined);
+  return histories.map(({ start }) => settled.get(start.RunID));
 }
 
 /** At most one run of each batch. */
-async function settleRound(ledger: Ledger, histories: ReadonlyMap<number, RunHistory>): Promise<void> {
+async function settleRound(
+  ledger: Ledger,
+  histories: ReadonlyMap<number, RunHistory>,
+): Promise<PipelineRun[]> {
   const { tx, now } = ledger;
   const records = await tx.readBatches([...histories.keys()]);
   const settled = records
@@ -37,11 +47,10 @@ async function settleRound(ledger: Ledger, histories: ReadonlyMap<number, RunHis
   const after = settled.map(({ record, history, settlement }) => settledRecord(record, history, settlement));
   await tx.putEvents(all(({ events }) => events));
   await tx.confirmEvents(all(({ confirmed }) => confirmed));
-  await tx.updateRuns(
-    settled.map(({ history }, index) =>
-      after[index]!.runs.find(({ RunID }) => RunID === history.start.RunID)!,
-    ),
+  const runs = settled.map(({ history }, index) =>
+    after[index]!.runs.find(({ RunID }) => RunID === history.start.RunID)!,
   );
+  await tx.updateRuns(runs);
   await tx.updateBatches(after.map(({ batch }) => batch));
   await tx.insertAlerts(all(({ raise }) => raise));
   await tx.resolveAlerts(
@@ -54,6 +63,7 @@ async function settleRound(ledger: Ledger, histories: ReadonlyMap<number, RunHis
     // The try that succeeded may have been closed before this one, by another worker.
     if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
   }
+  return runs;
 }
 
 function settle(record: BatchRecord, history: RunHistory, now: string): Settlement {

@@ -1,0 +1,78 @@
+import { metrics } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import type { LogEntry } from '@temporalio/worker';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { AuditedQueue } from '../proof/auditedQueue.js';
+
+const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+const logged: LogEntry[] = [];
+let queue: AuditedQueue;
+
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('DEBUG', (entry) => logged.push(entry)) });
+  // As a user's own SDK is installed: before the worker is made.
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  queue = await AuditedQueue.open();
+});
+afterAll(async () => {
+  await queue.close();
+  metrics.disable();
+});
+
+/** Each metric's value; of a histogram the number of its records. */
+async function readings(): Promise<Record<string, number>> {
+  const { resourceMetrics } = await reader.collect();
+  const own = resourceMetrics.scopeMetrics.filter(({ scope }) => scope.name === 'batchtrail');
+  return Object.fromEntries(
+    own
+      .flatMap((scope) => scope.metrics)
+      .map(({ descriptor, dataPoints }) => {
+        const value = dataPoints[0]?.value;
+        return [
+          descriptor.name,
+          typeof value === 'number' ? value : ((value as { count?: number })?.count ?? NaN),
+        ];
+      }),
+  );
+}
+
+it('tells an OpenTelemetry SDK what was written and certified, and what waits', async () => {
+  await queue.audited(async () => {
+    await queue.run('oneStep', [{ failures: 1 }]);
+    await queue.run('oneStep', [{ failures: 9 }, { retry: { maximumAttempts: 1 } }]);
+    await queue.certified();
+    // As of the last look.
+    await expect.poll(async () => (await readings())['batchtrail.batches.open']).toBe(0);
+    const found = await readings();
+    expect(found).toMatchObject({
+      'batchtrail.events.written': 6,
+      'batchtrail.certificates': 2,
+      'batchtrail.gaps.healed': 0,
+      'batchtrail.outbox.depth': 0,
+    });
+    expect(found['batchtrail.flush.size']).toBeGreaterThan(2);
+    expect(found['batchtrail.flush.duration']).toBe(found['batchtrail.flush.size']);
+    expect(found['batchtrail.reconciler.lag']).toBeLessThan(20);
+  });
+});
+
+it('logs a failed batch through the runtime, with the ids that find it', () => {
+  const failed = logged.filter(({ message }) => message === 'A batch failed');
+  expect(failed.map(({ level, meta }) => ({ level, ...meta }))).toMatchObject([
+    {
+      level: 'WARN',
+      LogID: 2,
+      WorkflowID: expect.stringMatching(/^oneStep-/) as string,
+      RunID: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+      Status: 'Error',
+      error: expect.stringContaining('fault') as string,
+    },
+  ]);
+});
