@@ -27,4 +27,9 @@ export class BadConfig extends MendableError {
   override readonly name = 'BadConfig';
 }
 
+/** A server does not answer. That may pass by itself, and a worker waits for it; who only asks is told what to check. */
+export class Unreachable extends MendableError {
+  override readonly name = 'Unreachable';
+}
+
 export const NON_RETRYABLE_ERRORS = ['BadInput', 'NotFound', 'BadConfig'];

@@ -1,8 +1,7 @@
 /** A pool of connections. The driver takes broken ones out of it and makes new ones, also after the server restarted. */
 import type Driver from 'mssql';
-import { BadConfig } from '../../domain/errors.js';
 import { loadDriver } from '../shared/driver.js';
-import { connectProblem } from './errors.js';
+import { connectError } from './errors.js';
 import type { Server } from './url.js';
 
 export class Database {
@@ -61,7 +60,7 @@ export async function connect({ config, label }: Server, options: PoolOptions): 
   try {
     await pool.connect();
   } catch (error) {
-    throw new BadConfig(connectProblem(error, label), { cause: error });
+    throw connectError(error, label);
   }
   return new Database(driver, pool, label);
 }

@@ -1,5 +1,7 @@
 /** What SQL Server's and the driver's errors mean here, and the messages of Babelfish where it has no number for them. */
 
+import { BadConfig, Unreachable } from '../../domain/errors.js';
+
 interface DriverError extends Error {
   readonly code?: unknown;
   readonly number?: unknown;
@@ -39,6 +41,21 @@ export function lossProblem(error: unknown, label: string): string {
     : `${label}: the connection broke: ${message}`;
 }
 
+/** A connection that was not made: because of what the URL says, or because the server does not answer now. */
+export function connectError(error: unknown, label: string): BadConfig | Unreachable {
+  const message = connectProblem(error, label);
+  const Kind = hasNoAnswer(error) && !CERTIFICATE.test(message) ? Unreachable : BadConfig;
+  return new Kind(message, { cause: error });
+}
+
+const NO_ANSWER = ['ESOCKET', 'ETIMEOUT', 'ECONNCLOSED', 'ENOTOPEN'];
+const CERTIFICATE = /certificate/i;
+
+function hasNoAnswer(error: unknown): boolean {
+  const codes = causes(error).map(({ code }) => String(code));
+  return codes.some((code) => NO_ANSWER.includes(code)) && !codes.includes('ELOGIN');
+}
+
 /** One line about a connection that was not made, with what to do. */
 export function connectProblem(error: unknown, label: string): string {
   const codes = causes(error).map(({ code }) => String(code));
@@ -63,7 +80,7 @@ export function connectProblem(error: unknown, label: string): string {
   if (codes.includes('EINSTLOOKUP') || /instance|\\/.test(message)) {
     return `${label} can't be reached: ${message}. Check the instance's name and that the SQL Server Browser runs, or name the port: mssql://…@host:1433/…`;
   }
-  if (codes.some((code) => ['ESOCKET', 'ETIMEOUT', 'ECONNCLOSED', 'ENOTOPEN'].includes(code))) {
+  if (hasNoAnswer(error)) {
     return `${label} can't be reached: ${message}. Check host and port in the URL, that the server runs and that it speaks TDS there`;
   }
   return because;

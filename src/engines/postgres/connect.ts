@@ -1,8 +1,7 @@
 /** A pool of connections, each with the session settings that the rest relies on. */
 import type pg from 'pg';
-import { BadConfig } from '../../domain/errors.js';
 import { loadDriver } from '../shared/driver.js';
-import { connectProblem } from './errors.js';
+import { connectError } from './errors.js';
 import type { Server } from './url.js';
 
 export interface Database {
@@ -46,7 +45,7 @@ export async function connect({ connection, label }: Server, options: PoolOption
     (await pool.connect()).release();
   } catch (error) {
     await pool.end();
-    throw new BadConfig(connectProblem(error, label), { cause: error });
+    throw connectError(error, label);
   }
   return { pool, label };
 }

@@ -1,5 +1,6 @@
 /** What PostgreSQL's and the driver's errors mean here: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 import type pg from 'pg';
+import { BadConfig, Unreachable } from '../../domain/errors.js';
 
 const NO_RIGHT = '42501';
 /** Serialization failure, deadlock, lock timeout, and a key that another transaction inserted in the same moment. */
@@ -23,6 +24,8 @@ export function isMissingRight(error: unknown): boolean {
   return codeOf(error) === NO_RIGHT;
 }
 
+const NO_ANSWER = /^(?:ENOTFOUND|EAI_|ECONN|EHOST|ENET|EPIPE|ETIMEDOUT|ENOENT)|timeout|terminated/i;
+
 /** What to do about a connection that was not made, by the error's code and message. The first that fits counts. */
 const REMEDIES: ReadonlyArray<readonly [RegExp, string]> = [
   [/^28P01|SASL:/, 'Correct the user or the password in the URL'],
@@ -31,10 +34,7 @@ const REMEDIES: ReadonlyArray<readonly [RegExp, string]> = [
   [/^3D000/, "Correct the database's name in the URL, or create the database"],
   [/^42501/, 'Let a DBA grant CONNECT on the database'],
   [/timeout exceeded when trying to connect/, 'All connections stayed busy; try again when less is written'],
-  [
-    /^(?:ENOTFOUND|EAI_|ECONN|EHOST|ENET|EPIPE|ETIMEDOUT|ENOENT)|timeout|terminated/i,
-    'The server can not be reached: check host and port in the URL, and that the server runs',
-  ],
+  [NO_ANSWER, 'The server can not be reached: check host and port in the URL, and that the server runs'],
   [/does not support SSL/, 'Switch TLS on in the server, or use sslmode=disable'],
   [/^ERR_TLS_CERT_ALTNAME/, 'Use the host name that the certificate is for, or sslmode=verify-ca'],
   [
@@ -44,11 +44,31 @@ const REMEDIES: ReadonlyArray<readonly [RegExp, string]> = [
   [/^ERR_(?:OSSL|SSL|TLS)/, 'Check the files of sslrootcert, sslcert and sslkey'],
 ];
 
+/** A connection that was not made: because of what the URL says, or because the server does not answer now. */
+export function connectError(error: unknown, label: string): BadConfig | Unreachable {
+  const message = connectProblem(error, label);
+  const Kind = isOutage(firstOf(error)) ? Unreachable : BadConfig;
+  return new Kind(message, { cause: error });
+}
+
+/** Starting, stopping, or full of connections; and what the network says. */
+function isOutage(error: unknown): boolean {
+  return /^(?:57P|53)/.test(codeOf(error) ?? '') || NO_ANSWER.test(textOf(error));
+}
+
 /** One line about a connection that was not made, with what to do. The driver's messages hold no password. */
 export function connectProblem(error: unknown, label: string): string {
-  // A host with several addresses, as localhost has, fails with an error for each of them.
-  const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+  const first = firstOf(error);
   const message = first instanceof Error ? first.message : String(first);
-  const remedy = REMEDIES.find(([pattern]) => pattern.test(`${codeOf(first) ?? ''} ${message}`))?.[1];
+  const remedy = REMEDIES.find(([pattern]) => pattern.test(textOf(first)))?.[1];
   return `${label}: ${message}${remedy ? `. ${remedy}` : ''}`;
+}
+
+/** A host with several addresses, as localhost has, fails with an error for each of them. */
+function firstOf(error: unknown): unknown {
+  return error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+}
+
+function textOf(error: unknown): string {
+  return `${codeOf(error) ?? ''} ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -1,5 +1,5 @@
 /** What Snowflake and its driver say when something fails, and what can be done about it. */
-import { BadConfig } from '../../domain/errors.js';
+import { BadConfig, Unreachable } from '../../domain/errors.js';
 
 /** A statement or a login that failed. The driver's own error holds the request and more, and stays behind. */
 export class SnowflakeError extends Error {
@@ -69,10 +69,10 @@ function hasCode(error: unknown, codes: readonly string[]): boolean {
 }
 
 /** One line about a login that failed, with what to do. */
-export function loginProblem(error: SnowflakeError, label: string): BadConfig {
+export function loginProblem(error: SnowflakeError, label: string): BadConfig | Unreachable {
   const because = `${label}: ${error.message}`;
   if (isConnectionLost(error)) {
-    return new BadConfig(
+    return new Unreachable(
       `${label} can't be reached: ${error.message}. Check the account in the URL, the network and the proxy`,
       { cause: error },
     );
