@@ -14,6 +14,7 @@ import { openRecorder } from '../../test/support/recorder.js';
 import type { OpenRecorder } from '../../test/support/recorder.js';
 import { engineFor } from '../../src/engines/index.js';
 import { startPostgres } from '../../test/endpoints/postgres.js';
+import { spread } from '../spread.js';
 import { FLOORS, SCHEMA } from './floor.js';
 import type { Figures } from './load.js';
 import { measureFloor, measureRecorder } from './load.js';
@@ -82,10 +83,4 @@ async function openBatch(url: string, schema: string): Promise<OpenRecorder & { 
     parentRunID: null,
   });
   return { ...opened, batch };
-}
-
-function spread(figures: number[], digits: number): string {
-  const sorted = figures.sort((a, b) => a - b);
-  const [low, middle, high] = [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!, sorted.at(-1)!];
-  return `${middle.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
 }
