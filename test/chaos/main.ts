@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { runChaos, type ChaosResult } from './chaos.js';
-import { skippedKinds, type StoreKind } from './plan.js';
+import type { StoreKind } from './plan.js';
 import { describeResult } from './report.js';
 import { System } from './system.js';
 
@@ -26,7 +26,6 @@ const log = (line: string): void => console.error(line);
 const storeOption = values.store === undefined ? '' : ` --store ${values.store}`;
 const again = `npm run test:chaos -- --minutes ${minutes} --seed ${seed}${storeOption}`;
 log(`seed ${seed}; the same again: ${again}`);
-for (const reason of skippedKinds()) log(`left out: ${reason}`);
 
 let running: System | undefined;
 let isInterrupted = false;

@@ -1,6 +1,5 @@
 /** Which faults come when. A pure function of the seed: the same seed makes the same faults at the same times. */
 import { Dice } from './dice.js';
-import { OUTBOX_LIMIT_MISSING } from './outboxLimit.js';
 
 export type StoreKind = 'sqlite' | 'postgres';
 
@@ -13,8 +12,6 @@ interface KindFacts {
   readonly weight: number;
   /** What it takes away; two faults at once never take away the same thing. */
   readonly hits: 'worker' | 'temporal' | 'database' | 'delay' | 'connections' | 'lock' | 'outbox';
-  /** Why it can't be injected yet. */
-  readonly missing?: string | undefined;
 }
 
 const KINDS = {
@@ -26,7 +23,7 @@ const KINDS = {
   'PostgreSQL slow': { store: 'postgres', weight: 2, hits: 'delay' },
   'connection cut within a statement': { store: 'postgres', weight: 2, hits: 'connections' },
   'connection cut before the answer to a commit': { store: 'postgres', weight: 2, hits: 'connections' },
-  'outbox full': { weight: 2, hits: 'outbox', missing: OUTBOX_LIMIT_MISSING },
+  'outbox full': { weight: 2, hits: 'outbox' },
 } satisfies Record<string, KindFacts>;
 
 export type FaultKind = keyof typeof KINDS;
@@ -71,11 +68,6 @@ export function planFaults(seed: number, store: StoreKind, ms: number): Fault[] 
   return faults;
 }
 
-/** The faults that no run injects yet, with the reason. */
-export function skippedKinds(): string[] {
-  return entries().flatMap(([kind, { missing }]) => (missing === undefined ? [] : [`${kind}: ${missing}`]));
-}
-
 function pickKind(
   dice: Dice,
   store: StoreKind,
@@ -83,8 +75,7 @@ function pickKind(
   worker: number,
 ): FaultKind | undefined {
   const possible = entries().filter(
-    ([kind, facts]) =>
-      facts.missing === undefined && (facts.store ?? store) === store && isFree(thingOf(kind, worker)),
+    ([kind, facts]) => (facts.store ?? store) === store && isFree(thingOf(kind, worker)),
   );
   const weighted = possible.flatMap(([kind, { weight }]) => Array.from({ length: weight }, () => kind));
   return weighted.length > 0 ? dice.pick(weighted) : undefined;

@@ -26,10 +26,6 @@ export async function runOwnTools(tools: OwnTools): Promise<OwnVerdict> {
   for (const args of [['reconcile'], ['verify', '--json']]) {
     const { code, stdout, stderr } = await batchtrail(args, tools);
     const name = `batchtrail ${args.join(' ')}`;
-    if (/unknown command/.test(stderr)) {
-      lines.push(`${name}: not available yet`);
-      continue;
-    }
     lines.push(`${name}: exit code ${code}`);
     if (code !== 0) findings.push({ rule: name, what: `exit code ${code}: ${stdout}${stderr}`.trim() });
   }

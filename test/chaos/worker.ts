@@ -4,7 +4,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { BatchtrailPlugin } from '../../src/index.js';
 import { createActivities } from './activities.js';
 import { openJournal } from './journal.js';
-import { limitOutbox, type OutboxMessage } from './outboxLimit.js';
+import { limitOutbox } from './outboxLimit.js';
 
 export interface WorkerSettings {
   /** The process's own name, and its journal's. */
@@ -19,9 +19,9 @@ export interface WorkerSettings {
 
 if (!process.connected) process.exit();
 process.once('disconnect', () => process.exit());
-process.on('message', (message: OutboxMessage) => limitOutbox(message));
 
 const settings = JSON.parse(process.argv[2]!) as WorkerSettings;
+process.on('message', limitOutbox(settings.outboxFile) as (message: unknown) => void);
 Runtime.install({ logger: new DefaultLogger('WARN') });
 const audit = { url: settings.auditUrl, outbox: settings.outboxFile };
 const worker = await Worker.create({

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Leaving } from '../../src/audit/recorder.js';
+import { event, runStart } from '../support/rows.js';
+import { AuditedWorkers, isTaken } from './auditedWorkers.js';
+import { FaultyStore } from './faultyStore.js';
+import { Place } from './place.js';
+
+const COMPLAINT = 'The audit store does not take changes';
+const SOON = { timeout: 30_000, interval: 100 };
+
+let workers: AuditedWorkers;
+beforeAll(async () => void (workers = await AuditedWorkers.open()));
+afterAll(() => workers.close());
+
+it('a worker that is shut down during an outage does not wait for the store, and loses nothing', async () => {
+  const place = new Place();
+  const taskQueue = randomUUID();
+  const audit = { url: place.url };
+  const first = await workers.run(taskQueue, audit);
+  const before = await workers.start(taskQueue, 'signalled');
+  await expect.poll(() => place.batch(before)?.events.length, SOON).toBe(2);
+
+  const logged = workers.lines.length;
+  const unlock = place.lock();
+  const runs: WorkflowHandle[] = [];
+  for (let number = 0; number < 4; number++) {
+    runs.push(await workers.start(taskQueue, 'talking'), await workers.start(taskQueue, 'sayingOnly'));
+  }
+  await expect.poll(() => workers.lines.slice(logged).join(), SOON).toContain(COMPLAINT);
+  // Their sinks wait for the store. The others are left for later.
+  const taken = await Promise.all(runs.map((run) => isTaken(run)));
+  expect(taken).toContain(true);
+  const asked = Date.now();
+  first.worker.shutdown();
+  await first.ended;
+  expect(Date.now() - asked).toBeLessThan(2_000);
+  expect(workers.lines.slice(logged)).toHaveLength(1);
+
+  unlock();
+  await workers.run(taskQueue, audit);
+  await before.signal('proceed');
+  await Promise.all([before, ...runs].map((run) => run.result()));
+  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON).toBe(9);
+  for (const { Status, GapCount } of place.runs())
+    expect({ Status, GapCount }).toEqual({ Status: 'Success', GapCount: 0 });
+  for (const run of runs) {
+    const { events, batch } = place.batch(run)!;
+    expect(batch.RetryCount).toBe(0);
+    expect(
+      events.map(({ StepName, EventType, Attempt }) => `${StepName} ${Attempt ?? ''} ${EventType}`),
+    ).toEqual(
+      batch.WorkflowType === 'talking'
+        ? ['begin  info', 'step 1 start', 'step 1 success', 'end  info']
+        : ['only  info'],
+    );
+  }
+}, 90_000);
+
+it('under strict, a step that has ended does not hold up the shutdown, and its end is not lost', async () => {
+  const place = new Place();
+  const taskQueue = randomUUID();
+  const audit = { url: place.url, strict: true };
+  const first = await workers.run(taskQueue, audit);
+  const run = await workers.start(taskQueue, 'slowSteps', 4);
+  await expect.poll(() => place.batch(run)?.events.length, SOON).toBeGreaterThan(0);
+  const logged = workers.lines.length;
+  const unlock = place.lock();
+  await expect.poll(() => workers.lines.slice(logged).join(), SOON).toContain(COMPLAINT);
+  expect(await place.outbox()).toEqual([]);
+  const asked = Date.now();
+  first.worker.shutdown();
+  await first.ended;
+  expect(Date.now() - asked).toBeLessThan(2_000);
+  expect((await place.outbox())[0]!.waiting).toBeGreaterThan(0);
+
+  unlock();
+  await workers.run(taskQueue, audit);
+  await run.result();
+  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON).toBe(1);
+  expect(place.runs()).toMatchObject([{ Status: 'Success', GapCount: 0 }]);
+  const { batch, events } = place.batch(run)!;
+  expect(batch.RetryCount).toBe(0);
+  expect(events).toHaveLength(8);
+}, 90_000);
+
+it('who waits for the batch of a worker that leaves goes on, and another worker still waits for the same one', async () => {
+  const place = new Place();
+  const store = new FaultyStore(await place.openStore());
+  const recorder = await place.recorder({ openStore: async () => store });
+  const known = await recorder.open(runStart(), 'leaving');
+  store.isDown = true;
+  await recorder.record([event(known)], 'leaving');
+  const start = runStart();
+  const leaving = expect(recorder.open(start, 'leaving')).rejects.toThrow(Leaving);
+  const staying = recorder.batchOf(start.RunID, async () => start, 'staying');
+  recorder.leave('leaving');
+  await leaving;
+  await expect(recorder.open(runStart(), 'leaving')).rejects.toThrow(Leaving);
+  store.isDown = false;
+  expect(await staying).toMatchObject({ RunID: start.RunID });
+});
