@@ -37,7 +37,7 @@ function complaint(env: Record<string, string> = {}, named?: string): string {
 describe('loadConfig', () => {
   it('has defaults when nothing is configured', () => {
     expect(loadConfig(undefined, {})).toEqual({
-      audit: { url: `sqlite:${resolve('.batchtrail')}` },
+      audit: { url: `sqlite:${resolve('.batchtrail')}`, outbox: resolve('.batchtrail/outbox.db') },
       connections: {},
       worker: { taskQueue: 'etl' },
     });
@@ -53,7 +53,11 @@ describe('loadConfig', () => {
     `);
     process.chdir(startFolder);
     expect(loadConfig(file, {})).toEqual({
-      audit: { url: `sqlite:${join(folder, 'audit')}`, schema: 'Trail' },
+      audit: {
+        url: `sqlite:${join(folder, 'audit')}`,
+        schema: 'Trail',
+        outbox: join(folder, 'audit/outbox.db'),
+      },
       connections: {
         erp: { url: `sqlite:${join(folder, 'erp')}` },
         dwh: { url: 'postgres://host/dwh', scripts: join(folder, 'sql') },
@@ -83,7 +87,20 @@ describe('loadConfig', () => {
     expect(loadConfig(undefined, { BATCHTRAIL_AUDIT_URL: 'sqlite:./other' }).audit).toEqual({
       url: `sqlite:${resolve('other')}`,
       schema: 'Trail',
+      outbox: resolve('other/outbox.db'),
     });
+  });
+
+  it('keeps the outbox in the folder of a SQLite audit, else beside the file, else where it is told to', () => {
+    const outboxOf = (audit: string): string => {
+      write(`audit: ${audit}`);
+      return loadConfig(undefined, {}).audit.outbox;
+    };
+    expect(outboxOf('{ url: "sqlite:///data/audit" }')).toBe(resolve('/data/audit/outbox.db'));
+    expect(outboxOf('{ url: "postgres://db/x" }')).toBe(join(folder, '.batchtrail/outbox.db'));
+    expect(outboxOf('{ url: "postgres://db/x", outbox: ./kept/waiting.db }')).toBe(
+      join(folder, 'kept/waiting.db'),
+    );
   });
 
   it('reads the file that the caller names, before the one in BATCHTRAIL_CONFIG', () => {
@@ -116,9 +133,10 @@ describe('loadConfig', () => {
       'batchtrail.yaml: config has the unknown key "audti". Known keys: audit, connections, worker',
     ],
     [
-      'audit: { outbox: x }',
-      'batchtrail.yaml: config.audit has the unknown key "outbox". Known keys: url, schema',
+      'audit: { outbx: x }',
+      'batchtrail.yaml: config.audit has the unknown key "outbx". Known keys: url, schema, outbox, strict',
     ],
+    ['audit: { strict: "yes" }', 'config.audit.strict must be true or false, not "yes"'],
     ['connections: { erp: { script: x } }', 'config.connections.erp has the unknown key "script"'],
     ['worker: { taskQueue: 5 }', 'config.worker.taskQueue must be a text, not 5'],
     ['connections: { erp: {} }', 'config.connections.erp.url must be a text, not nothing'],
@@ -170,7 +188,7 @@ describe('checkOptions', () => {
   it('counts sqlite folders and scripts from the current folder', () => {
     const options = { audit: { url: 'sqlite:a' }, connections: { dwh: { url: 'sqlite:b', scripts: 'sql' } } };
     expect(checkOptions(options, 'BatchtrailPlugin')).toEqual({
-      audit: { url: `sqlite:${resolve('a')}` },
+      audit: { url: `sqlite:${resolve('a')}`, outbox: resolve('a/outbox.db') },
       connections: { dwh: { url: `sqlite:${resolve('b')}`, scripts: resolve('sql') } },
     });
   });
@@ -189,7 +207,7 @@ describe('checkOptions', () => {
 
   it.each([
     [undefined, 'BatchtrailPlugin must be an object with audit, connections, not nothing'],
-    [{}, 'BatchtrailPlugin.audit must be an object with url, schema, not nothing'],
+    [{}, 'BatchtrailPlugin.audit must be an object with url, schema, outbox, strict, not nothing'],
     [{ audit: {} }, 'BatchtrailPlugin.audit.url must be a text, not nothing'],
     [{ audit: { url: 'sqlite:a' }, strict: true }, 'BatchtrailPlugin has the unknown key "strict"'],
     [{ audit: { url: 'sqlite:a' }, worker: {} }, 'BatchtrailPlugin has the unknown key "worker"'],
