@@ -6,6 +6,7 @@
  * Reading a history costs as much as a step. A worker that is busy shows at once what the look itself tells of runs that
  * ended well, and reads their histories when it has time, or when they have waited long enough.
  */
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@temporalio/common';
 import type { UncertifiedRun } from '../engines/contract.js';
@@ -24,8 +25,12 @@ const LOOK_WIDTH = 200;
 const READ_AFTER_MS = [150, 250, 400];
 const MOST_AT_ONCE = 8;
 const DRAIN_MS = 5_000;
-/** From so many changes a second on, a worker is called busy. */
-const BUSY_FROM = 100;
+/**
+ * From this share of its thread's time on, a worker is called busy: measured so, it holds on fast machines and slow ones.
+ * It counts over some looks: a moment's work is no load.
+ */
+const BUSY_FROM = 0.4;
+const LOOKS = 5;
 const LONGEST_WAIT_MS = 30_000;
 const WHILE_DOWN_MS = 1_000;
 
@@ -40,8 +45,8 @@ export class Closer {
   /** As of the last look. */
   openBatches = 0;
   #position = 0;
-  #changes = 0;
-  #isBusy = false;
+  #loopAtLook = performance.eventLoopUtilization();
+  #load = 0;
   #isStopping = false;
   #isOver = false;
 
@@ -54,7 +59,7 @@ export class Closer {
   start(): void {
     const lookMs = this.recorder.store?.pace.lookMs ?? WHILE_DOWN_MS;
     this.#timer = setTimeout(() => {
-      this.#measureLoad(lookMs);
+      this.#measureLoad();
       this.#look = this.lookForEnds().finally(() => {
         this.#look = undefined;
         if (!this.#isStopping) this.start();
@@ -63,10 +68,15 @@ export class Closer {
     this.#timer.unref();
   }
 
-  #measureLoad(lookMs: number): void {
-    const changes = this.recorder.changes;
-    this.#isBusy = (changes - this.#changes) * 1_000 > BUSY_FROM * lookMs;
-    this.#changes = changes;
+  get #isBusy(): boolean {
+    return this.#load > BUSY_FROM;
+  }
+
+  #measureLoad(): void {
+    const loop = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(loop, this.#loopAtLook);
+    this.#loopAtLook = loop;
+    this.#load += (utilization - this.#load) / LOOKS;
   }
 
   /** A worker says that this run is about to close. */

@@ -12,6 +12,7 @@ import type { AuditStore, Outbox, OutboxItem } from '../engines/contract.js';
 import { BadConfig } from '../domain/errors.js';
 import type { BatchRef, PipelineEvent, PipelineRun, RunStart } from '../domain/model.js';
 import { Gate } from './gate.js';
+import { Gathering } from './gathering.js';
 import type { Answer, Change, Item, Kind } from './groupCommit.js';
 import { tryOut, writeGroup } from './groupCommit.js';
 import type { RunHistory } from './history.js';
@@ -50,9 +51,6 @@ type State = 'up' | 'down' | 'shipping';
 const NOT_NOW = 'The audit store does not take changes now';
 const CLOSED = 'The audit store is closed: the worker has shut down, and this came after it';
 
-/** Its start and its end, if it takes no time. */
-const BY_ONE_ACTIVITY = 2;
-
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 /** A store that takes longer for one commit is treated like one that does not answer; and how much of its own pace. */
@@ -65,8 +63,6 @@ const CLOSE_WHILE_DOWN_MS = 500;
 const GIVE_UP_AFTER_MS = 300_000;
 
 export class Recorder {
-  /** How many changes were written so far. */
-  changes = 0;
   readonly #batches = new RunCache<BatchRef>();
   readonly #holder = randomUUID();
   readonly #leaving = new Set<string>();
@@ -81,11 +77,12 @@ export class Recorder {
   #store: AuditStore | undefined;
   #storeID: string | undefined;
   #outbox: Outbox | undefined;
-  #queue: Entry[] = [];
+  readonly #queue = new Gathering<Entry>(
+    (entries) => this.#take(entries),
+    () => this.#store?.pace.groupMs ?? 0,
+  );
   #held: Entry[] = [];
-  #flushing: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
-  #isShared = false;
   #additions = { begun: 0, done: 0 };
   #downSince = 0;
   #refusingSince: number | undefined;
@@ -154,6 +151,11 @@ export class Recorder {
     await this.#write('record', events, 'keep', from);
   }
 
+  /** Of events that nobody waits for until something else is recorded, or a little time has passed. */
+  async recordPatiently(events: readonly PipelineEvent[], from?: string): Promise<void> {
+    await this.#write('record', events, 'keep', from, true);
+  }
+
   /** What a worker that leaves saw of a run that it could not open: the events' LogID is not looked at. */
   async recordUnopened(start: RunStart, events: readonly PipelineEvent[], from: string): Promise<void> {
     await this.#write('openAndRecord', { start, events }, 'keep', from);
@@ -167,7 +169,7 @@ export class Recorder {
 
   /** Shows that runs ended well, before their histories are read. Rejects when the store refuses it. */
   async close(ends: readonly GoodEnd[]): Promise<void> {
-    await Promise.all(ends.map((end) => this.#write('close', end, 'try')));
+    await Promise.all(ends.map((end) => this.#write('close', end, 'try', undefined, true)));
   }
 
   /**
@@ -218,7 +220,7 @@ export class Recorder {
   /** Writes what is queued, or puts it into the outbox, and closes both. Does not wait for a store that does not answer. */
   async shutdown(): Promise<void> {
     this.#ending.abort();
-    while (this.#flushing) await this.#flushing;
+    await this.#queue.drain();
     await this.#giveUp(this.#held.splice(0), new Error(CLOSED));
     await within(
       this.#state === 'down' ? CLOSE_WHILE_DOWN_MS : CLOSE_MS,
@@ -227,36 +229,23 @@ export class Recorder {
     await this.#outbox?.close();
   }
 
-  #write<K extends Kind>(kind: K, item: Item<K>, fate: Fate, from?: string): Promise<Answer<K>> {
+  #write<K extends Kind>(
+    kind: K,
+    item: Item<K>,
+    fate: Fate,
+    from?: string,
+    isPatient = false,
+  ): Promise<Answer<K>> {
     if (this.#ending.signal.aborted) return Promise.reject(new Error(CLOSED));
     let entry: Entry;
     const answer = new Promise<Answer<K>>((resolve, reject) => {
       entry = { kind, item, fate, from, resolve: resolve as Entry['resolve'], reject };
-      this.#queue.push(entry);
-      this.#flushing ??= this.#flush();
+      if (isPatient) this.#queue.addPatiently(entry);
+      else this.#queue.add(entry);
     });
     if (fate !== 'wait') return answer;
     this.#awaited.add(entry!);
     return answer.finally(() => this.#awaited.delete(entry));
-  }
-
-  #enqueueFirst(entries: readonly Entry[]): void {
-    this.#queue = [...entries, ...this.#queue];
-    if (this.#queue.length > 0) this.#flushing ??= this.#flush();
-  }
-
-  async #flush(): Promise<void> {
-    while (this.#queue.length > 0) {
-      // Where several write at once, waiting a little for more of them saves commits; who writes alone never waits.
-      await new Promise((resolve) =>
-        this.#isShared ? setTimeout(resolve, this.#store?.pace.groupMs ?? 0) : setImmediate(resolve),
-      );
-      const entries = this.#queue;
-      this.#queue = [];
-      this.#isShared = entries.length > BY_ONE_ACTIVITY;
-      await this.#take(entries);
-    }
-    this.#flushing = undefined;
   }
 
   async #take(entries: readonly Entry[]): Promise<void> {
@@ -275,7 +264,6 @@ export class Recorder {
     const counted = entries.map((entry): Entry => {
       const resolve = (answer: unknown): void => {
         open.delete(entry);
-        this.changes++;
         entry.resolve(answer);
       };
       return { ...entry, resolve };
@@ -366,7 +354,7 @@ export class Recorder {
     await delay(LONGEST_PAUSE_MS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
     if (!this.#refused.delete(entry)) return;
     if (this.#ending.signal.aborted) await this.#giveUp([entry], new Error(CLOSED));
-    else this.#enqueueFirst([entry]);
+    else this.#queue.addFirst([entry]);
   }
 
   #goDown(error: unknown): void {
@@ -443,7 +431,7 @@ export class Recorder {
     if (this.#state !== 'shipping' || hasMail || begun !== done || begun !== this.#additions.begun)
       return false;
     this.#state = 'up';
-    this.#enqueueFirst(this.#held.splice(0));
+    this.#queue.addFirst(this.#held.splice(0));
     const downForMs = this.#downSince === 0 ? 0 : Date.now() - this.#downSince;
     this.#log.settle('The audit store is up to date', { shipped, refused, downForMs });
     if (leftBehind !== undefined) {

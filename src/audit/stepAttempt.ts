@@ -14,6 +14,13 @@ import type { Batch } from './batchScope.js';
 import { eventID } from './eventID.js';
 import type { Slot } from './eventID.js';
 
+/** Each answers when the event is durable. */
+export interface EventWriter {
+  now(event: PipelineEvent): Promise<void>;
+  /** Together with something else, or a little later. */
+  meanwhile(event: PipelineEvent): Promise<void>;
+}
+
 export class StepAttempt implements Batch {
   readonly #startedAt = Date.now();
   /** What all events of this attempt have in common. */
@@ -29,7 +36,7 @@ export class StepAttempt implements Batch {
     readonly ref: BatchRef,
     readonly info: Info,
     readonly worker: string,
-    readonly write: (events: PipelineEvent[]) => Promise<void>,
+    readonly writer: EventWriter,
   ) {
     const { activityId, activityType, attempt } = info;
     this.#facts = {
@@ -75,16 +82,16 @@ export class StepAttempt implements Batch {
       StepSequenceNum: sequence ?? null,
       Message: message === undefined ? null : storable(message),
     };
-    void this.#write(event);
+    this.#writeMeanwhile(event);
   }
 
   begin(): void {
-    void this.#write({ ...this.#event('start', 'start'), EventTime: isoTime(this.#startedAt) });
+    this.#writeMeanwhile({ ...this.#event('start', 'start'), EventTime: isoTime(this.#startedAt) });
   }
 
   /** Returns when everything about this attempt is durable. */
   success(result: unknown): Promise<void> {
-    return this.#write({
+    return this.#writeEnd({
       ...this.#end('success'),
       ...returnedCounts(result),
       ...this.#counts,
@@ -94,7 +101,7 @@ export class StepAttempt implements Batch {
 
   /** Returns when everything about this attempt is durable. */
   failed({ type, error, retryStatus, nextRetryAt }: AttemptEndFacts): Promise<void> {
-    return this.#write({
+    return this.#writeEnd({
       ...this.#end(type),
       ...this.#counts,
       ErrorType: error.type,
@@ -109,9 +116,17 @@ export class StepAttempt implements Batch {
     return this.#written;
   }
 
-  /** Only the attempt's end waits; what came before it is written in the meantime. */
-  #write(event: PipelineEvent): Promise<void> {
-    const written = Promise.all([this.#written, this.write([event])]).then(() => undefined);
+  /** Only the attempt's end waits; what came before it is written in the meantime, or together with it. */
+  #writeMeanwhile(event: PipelineEvent): void {
+    void this.#after(this.writer.meanwhile(event));
+  }
+
+  #writeEnd(event: PipelineEvent): Promise<void> {
+    return this.#after(this.writer.now(event));
+  }
+
+  #after(writing: Promise<void>): Promise<void> {
+    const written = Promise.all([this.#written, writing]).then(() => undefined);
     written.catch(() => undefined);
     return (this.#written = written);
   }

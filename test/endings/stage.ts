@@ -189,10 +189,12 @@ export class Scene {
   ): Promise<T> {
     const deadline = Date.now() + 20_000;
     for (;;) {
+      const began = Date.now();
       const found = await look();
       if (found !== undefined && found !== false) return found;
       if (Date.now() > deadline) throw new Error(`${this.workflowId}: waited in vain until ${what}`);
-      await delay(20);
+      // Looks must not be what makes the worker busy, which is in this process, too.
+      await delay(Math.max(20, 5 * (Date.now() - began)));
     }
   }
 
