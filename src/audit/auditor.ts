@@ -6,11 +6,11 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
 import { isoTime } from '../domain/time.js';
 import { Closer } from './closer.js';
+import type { DeliveryOptions } from './delivery.js';
 import type { Gate } from './gate.js';
 import { auditMetrics } from './metrics.js';
 import { Reconciler } from './reconciler.js';
 import { Recorder } from './recorder.js';
-import type { RecorderOptions } from './recorder.js';
 import { TemporalReader } from './temporalReader.js';
 import type { RunKey } from './temporalReader.js';
 
@@ -39,7 +39,7 @@ export class Auditor {
   readonly #desks = new Map<string, Desk>();
 
   constructor(
-    readonly options: Omit<RecorderOptions, 'logger'>,
+    readonly options: Omit<DeliveryOptions, 'logger'>,
     readonly gate: Gate,
     readonly logger: () => Logger,
   ) {}

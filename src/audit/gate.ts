@@ -1,10 +1,15 @@
-/** Whether new batches may begin: closed while the audit store takes no changes. */
+/** Whether new batches may begin: closed while the audit store takes no changes, and until it has done so once. */
 export class Gate {
   #waiting: Array<() => void> = [];
-  #isOpen = true;
+  #isOpen = false;
+  #hasBeenOpen = false;
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  get hasBeenOpen(): boolean {
+    return this.#hasBeenOpen;
   }
 
   /** Resolves at once while the gate is open. */
@@ -15,6 +20,7 @@ export class Gate {
 
   open(): void {
     this.#isOpen = true;
+    this.#hasBeenOpen = true;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 

@@ -82,11 +82,12 @@ export class StepAttempt implements Batch {
       StepSequenceNum: sequence ?? null,
       Message: message === undefined ? null : storable(message),
     };
-    this.#writeMeanwhile(event);
+    void this.#writeMeanwhile(event);
   }
 
-  begin(): void {
-    this.#writeMeanwhile({ ...this.#event('start', 'start'), EventTime: isoTime(this.#startedAt) });
+  /** Returns when the start is durable, which user code does not wait for. */
+  begin(): Promise<void> {
+    return this.#writeMeanwhile({ ...this.#event('start', 'start'), EventTime: isoTime(this.#startedAt) });
   }
 
   /** Returns when everything about this attempt is durable. */
@@ -117,8 +118,8 @@ export class StepAttempt implements Batch {
   }
 
   /** Only the attempt's end waits; what came before it is written in the meantime, or together with it. */
-  #writeMeanwhile(event: PipelineEvent): void {
-    void this.#after(this.writer.meanwhile(event));
+  #writeMeanwhile(event: PipelineEvent): Promise<void> {
+    return this.#after(this.writer.meanwhile(event));
   }
 
   #writeEnd(event: PipelineEvent): Promise<void> {

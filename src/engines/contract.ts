@@ -152,6 +152,8 @@ export interface Outbox {
   /** Lets what was set aside wait again. */
   bringBack(storeID: string): Promise<void>;
   state(): Promise<OutboxState[]>;
+  /** What it holds for any store, in the order in which it was added. */
+  list(limit: number): Promise<KeptEntry[]>;
   /** Whether it is this process that may take entries out, among those that share the file. */
   takeTurn(storeID: string, holder: string, forMs: number): Promise<boolean>;
   close(): Promise<void>;
@@ -167,6 +169,16 @@ export interface OutboxItem {
 
 export interface OutboxEntry extends OutboxItem {
   readonly id: number;
+}
+
+/** An entry as people look at it. */
+export interface KeptEntry {
+  readonly storeID: string;
+  readonly addedAt: string;
+  readonly kind: string;
+  readonly item: unknown;
+  /** Why the store refused it; null while it waits. */
+  readonly problem: string | null;
 }
 
 /** What waits for one store. */

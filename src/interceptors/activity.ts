@@ -14,6 +14,7 @@ import { runInBatch } from '../audit/batchScope.js';
 import { reportable } from '../audit/reportableError.js';
 import { StepAttempt } from '../audit/stepAttempt.js';
 import type { RunStart } from '../domain/model.js';
+import { Heartbeats } from './heartbeats.js';
 import { closeStandalone, isStandalone, standaloneStart } from '../audit/standalone.js';
 import { TemporalReader } from '../audit/temporalReader.js';
 
@@ -36,29 +37,31 @@ async function auditAttempt(
   const { recorder } = auditor;
   const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
   const worker = workerName(info);
-  const batch = await recorder.batchOf(runID, () => runStart(context), worker);
+  const heartbeats = new Heartbeats(context);
+  const batch = await heartbeats.during(recorder.batchOf(runID, () => runStart(context), worker));
   const step = new StepAttempt(batch, info, WORKER, {
     now: (event) => recorder.record([event], worker),
     meanwhile: (event) => recorder.recordPatiently([event], worker),
   });
-  step.begin();
+  const begun = step.begin();
+  if (recorder.options.strict) await heartbeats.during(begun);
   let result: unknown;
   try {
     result = await runInBatch(step, work);
   } catch (error) {
     if (error instanceof CompleteAsyncError) {
       step.log(info.activityType, { message: 'will be completed from outside the worker' });
-      await step.flush();
+      await heartbeats.during(step.flush());
       throw error;
     }
     const end = attemptEnd(error, context);
-    await step.failed(end);
+    await heartbeats.during(step.failed(end));
     if (isStandalone(info) && end.type !== 'retry') {
       await closeStandalone(recorder, info, end.type === 'cancelled' ? 'Cancelled' : 'Error', end.error);
     }
     throw reportable(error);
   }
-  await step.success(result);
+  await heartbeats.during(step.success(result));
   if (isStandalone(info)) await closeStandalone(recorder, info, 'Success', undefined);
   return result;
 }

@@ -12,6 +12,7 @@ export class FaultyStore implements AuditStore {
   /** How many transactions were tried while it was down. */
   tries = 0;
   refusesEvent: (event: PipelineEvent) => boolean = () => false;
+  refusesSettling = false;
   refusesBatch: (batch: NewBatch) => boolean = () => false;
 
   constructor(readonly real: AuditStore) {}
@@ -35,6 +36,10 @@ export class FaultyStore implements AuditStore {
         addEvents: async (events) => {
           if (events.some((event) => this.refusesEvent(event))) throw new Error('refused for good');
           return tx.addEvents(events);
+        },
+        readBatches: async (logIDs) => {
+          if (this.refusesSettling && logIDs.length > 0) throw new Error('refused for good');
+          return tx.readBatches(logIDs);
         },
         openBatches: async (batches) => {
           if (batches.some((batch) => this.refusesBatch(batch))) throw new Error('refused for good');

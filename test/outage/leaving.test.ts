@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Leaving } from '../../src/audit/recorder.js';
+import { Leaving } from '../../src/audit/delivery.js';
 import { event, runStart } from '../support/rows.js';
 import { AuditedWorkers, isTaken } from './auditedWorkers.js';
 import { FaultyStore } from './faultyStore.js';

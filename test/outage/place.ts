@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
+import type { DeliveryOptions } from '../../src/audit/delivery.js';
 import { Recorder } from '../../src/audit/recorder.js';
-import type { RecorderOptions } from '../../src/audit/recorder.js';
 import type { PipelineEvent, PipelineLog, PipelineRun } from '../../src/domain/model.js';
 import type { AuditStore } from '../../src/engines/contract.js';
 import { engineFor, openOutbox } from '../../src/engines/index.js';
@@ -41,7 +41,7 @@ export class Place {
     return store;
   }
 
-  async recorder(options: Partial<RecorderOptions> = {}): Promise<Recorder> {
+  async recorder(options: Partial<DeliveryOptions> = {}): Promise<Recorder> {
     const recorder = new Recorder({
       openStore: () => this.openStore(),
       openOutbox: () => openOutbox(this.outboxFile),

@@ -1,9 +1,22 @@
 import { expect, it, vi } from 'vitest';
 import type { BatchRef } from '../../src/domain/model.js';
+import type { RunHistory } from '../../src/audit/history.js';
 import { openOutbox } from '../../src/engines/index.js';
-import { event, runStart } from '../support/rows.js';
+import { event, NOW, runStart } from '../support/rows.js';
 import { FaultyStore } from './faultyStore.js';
 import { Place } from './place.js';
+
+/** As a history tells of it. */
+function endedRun(RunID: string): RunHistory {
+  return {
+    start: runStart({ RunID }),
+    end: { status: 'Success', time: NOW, error: undefined, counts: {}, byReset: false, willRetry: false },
+    activities: [],
+    lastEventID: 5,
+    baseRunID: null,
+    historyHash: null,
+  };
+}
 
 const SOON = { timeout: 20_000 };
 const BAD = 'bad';
@@ -73,6 +86,24 @@ it('a lone event that is refused for minutes is given up, so that batches are cl
     vi.useRealTimers();
   }
   expect(await place.outbox()).toMatchObject([{ waiting: 0, refused: 1 }]);
+});
+
+it('runs that can not be settled are left to the closer, and are not taken for a store that is down', async () => {
+  const { place, store, recorder } = await withFaultyStore();
+  const refs = [await recorder.open(runStart()), await recorder.open(runStart())];
+  store.refusesEvent = () => false;
+  store.refusesSettling = true;
+  const events: number[] = [];
+  const settling = refs.map(({ RunID }) =>
+    expect(recorder.settle(endedRun(RunID))).rejects.toThrow(/refused/),
+  );
+  await Promise.all([...settling, recorder.record([good(refs[0]!, '1')]).then(() => events.push(1))]);
+  await expect(recorder.settle(endedRun(refs[0]!.RunID))).rejects.toThrow('refused for good');
+  expect(recorder.store).toBeDefined();
+  expect(recorder.gate.isOpen).toBe(true);
+  expect(events).toEqual([1]);
+  expect(place.steps(refs[0]!.RunID)).toEqual(['1']);
+  expect(place.lines).toEqual([]);
 });
 
 it('a store that goes down after it took one event has refused none of the others', async () => {

@@ -37,6 +37,35 @@ it('a worker that starts during an outage takes no new batch, and begins when th
   expect(place.batch(run)!.events).toHaveLength(4);
 }, 60_000);
 
+it('a worker that starts during an outage leaves the steps of running batches to later, and uses up no attempt', async () => {
+  const place = new Place();
+  const taskQueue = randomUUID();
+  const audit = { url: place.url };
+  // Without activities: the batch is opened, and its step stays pending.
+  const first = await workers.run(taskQueue, audit, { activities: {} });
+  const run = await workers.start(taskQueue, 'hurriedStep');
+  const isPending = async (): Promise<boolean> => (await run.describe()).raw.pendingActivities?.length === 1;
+  await expect.poll(isPending, SOON).toBe(true);
+  await first.stop();
+
+  const unlock = place.lock();
+  const second = await workers.run(taskQueue, audit);
+  await expect.poll(() => second.worker.getState(), SOON).toBe('RUNNING');
+  // Longer than the step may take: had it been taken, its only attempt would be gone.
+  await delay(7_000);
+  expect((await run.describe()).status.name).toBe('RUNNING');
+  await second.stop();
+  expect((await run.describe()).status.name).toBe('RUNNING');
+
+  unlock();
+  await workers.run(taskQueue, audit);
+  await run.result();
+  expect(place.batch(run)!.events.map(({ EventType, Attempt }) => `${EventType} ${Attempt}`)).toEqual([
+    'start 1',
+    'success 1',
+  ]);
+}, 90_000);
+
 it('a store that can not be opened at first is opened as soon as it answers; meanwhile events in the outbox are reported', async () => {
   const place = new Place();
   const store = new FaultyStore(await place.openStore());

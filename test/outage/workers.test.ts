@@ -23,7 +23,10 @@ it(
     await workers.run(taskQueue, { url: place.url }, { maxConcurrentWorkflowTaskExecutions: SLOTS });
     const slow = await workers.start(taskQueue, 'slowSteps', 30);
     const signalled = await workers.start(taskQueue, 'signalled');
+    // Its tasks need slots from the first second of the outage on.
+    const ticking = await workers.start(taskQueue, 'ticking', 60);
     await expect.poll(() => place.batch(signalled)?.events.length, SOON).toBe(2);
+    await expect.poll(() => place.batch(ticking), SOON).toBeDefined();
     await expect.poll(() => place.batch(slow)?.events.length, SOON).toBeGreaterThan(0);
 
     const unlock = place.lock();
@@ -31,7 +34,7 @@ it(
     const logged = workers.lines.length;
     const fresh: WorkflowHandle[] = [];
     for (let number = 0; number < NEW_RUNS; number++) fresh.push(await workers.start(taskQueue, 'talking'));
-    await slow.result();
+    await Promise.all([slow.result(), ticking.result()]);
     await signalled.signal('proceed');
     await signalled.result();
     expect(Date.now()).toBeLessThan(back);
@@ -56,7 +59,7 @@ it(
     await Promise.all(fresh.map((handle) => handle.result()));
     await expect
       .poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON)
-      .toBe(NEW_RUNS + 2);
+      .toBe(NEW_RUNS + 3);
     expect(place.runs().map(({ Status, GapCount }) => ({ Status, GapCount }))).toEqual(
       place.runs().map(() => ({ Status: 'Success', GapCount: 0 })),
     );

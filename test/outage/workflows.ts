@@ -1,4 +1,4 @@
-import { condition, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
+import { condition, defineSignal, proxyActivities, setHandler, sleep } from '@temporalio/workflow';
 import { logStep } from '../../src/workflow.js';
 import type { activities } from '../endings/activities.js';
 
@@ -8,7 +8,21 @@ const { step } = proxyActivities<typeof activities>({
   retry: { maximumAttempts: 1 },
 });
 
+const impatient = proxyActivities<typeof activities>({
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '1 second',
+  retry: { maximumAttempts: 1 },
+});
+
 export const proceed = defineSignal('proceed');
+
+/** One step, which may take five seconds. */
+export async function hurriedStep(): Promise<void> {
+  await proxyActivities<typeof activities>({
+    startToCloseTimeout: '5 seconds',
+    retry: { maximumAttempts: 1 },
+  }).step();
+}
 
 /** Steps that take half a second each. */
 export async function slowSteps(count: number): Promise<void> {
@@ -22,6 +36,16 @@ export async function signalled(): Promise<void> {
   await step();
   await condition(() => proceeding);
   await step();
+}
+
+/** Moves on by timers alone. */
+export async function ticking(count: number): Promise<void> {
+  for (let number = 0; number < count; number++) await sleep(200);
+}
+
+/** A step that has to say within a second that it is alive, and does while it runs. */
+export async function beatingStep(ms: number): Promise<void> {
+  await impatient.step({ slow: { attempts: 1, ms }, heartbeat: true });
 }
 
 /** Says something before its first step, in the workflow task that has to wait for the store. */

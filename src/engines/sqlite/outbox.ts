@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import { isoTime } from '../../domain/time.js';
-import type { Outbox, OutboxEntry, OutboxItem, OutboxState } from '../contract.js';
+import type { KeptEntry, Outbox, OutboxEntry, OutboxItem, OutboxState } from '../contract.js';
 import { openForWriting, patiently } from './connect.js';
 
 const TABLES = `
@@ -18,6 +18,7 @@ const TABLES = `
     Problem TEXT
   );
   CREATE INDEX IF NOT EXISTS Entry_Waiting ON Entry (StoreID, EntryID) WHERE Problem IS NULL;
+  CREATE INDEX IF NOT EXISTS Entry_Refused ON Entry (StoreID, EntryID) WHERE Problem IS NOT NULL;
   CREATE TABLE IF NOT EXISTS Shipper (
     StoreID TEXT NOT NULL PRIMARY KEY,
     Holder TEXT NOT NULL,
@@ -42,6 +43,7 @@ class SqliteOutbox implements Outbox {
   readonly #setAside: Database.Statement;
   readonly #bringBack: Database.Statement;
   readonly #state: Database.Statement<[], OutboxState>;
+  readonly #list: Database.Statement<[number], Omit<KeptEntry, 'item'> & { item: string }>;
   readonly #takeTurn: Database.Statement;
 
   constructor(readonly db: Database.Database) {
@@ -55,9 +57,19 @@ class SqliteOutbox implements Outbox {
     this.#remove = db.prepare('DELETE FROM Entry WHERE EntryID = ?');
     this.#setAside = db.prepare('UPDATE Entry SET Problem = ? WHERE EntryID = ?');
     this.#bringBack = db.prepare('UPDATE Entry SET Problem = NULL WHERE StoreID = ? AND Problem IS NOT NULL');
+    // By the indexes alone, which are small: metrics ask for it again and again.
     this.#state = db.prepare(
-      `SELECT StoreID AS storeID, SUM(Problem IS NULL) AS waiting, SUM(Problem IS NOT NULL) AS refused,
-         MIN(AddedAt) AS oldest, MAX(Problem) AS problem FROM Entry GROUP BY StoreID ORDER BY StoreID`,
+      `WITH Waiting AS (SELECT StoreID, COUNT(*) AS n, MIN(EntryID) AS first FROM Entry WHERE Problem IS NULL GROUP BY StoreID),
+         Refused AS (SELECT StoreID, COUNT(*) AS n, MIN(EntryID) AS first FROM Entry WHERE Problem IS NOT NULL GROUP BY StoreID),
+         Stores AS (SELECT StoreID FROM Waiting UNION SELECT StoreID FROM Refused)
+       SELECT StoreID AS storeID, COALESCE(W.n, 0) AS waiting, COALESCE(R.n, 0) AS refused,
+         (SELECT AddedAt FROM Entry WHERE EntryID = MIN(COALESCE(W.first, R.first), COALESCE(R.first, W.first))) AS oldest,
+         (SELECT Problem FROM Entry WHERE EntryID = R.first) AS problem
+       FROM Stores LEFT JOIN Waiting W USING (StoreID) LEFT JOIN Refused R USING (StoreID) ORDER BY StoreID`,
+    );
+    this.#list = db.prepare(
+      `SELECT StoreID AS storeID, AddedAt AS addedAt, Kind AS kind, Item AS item, Problem AS problem
+       FROM Entry ORDER BY EntryID LIMIT ?`,
     );
     this.#takeTurn = db.prepare(
       `INSERT INTO Shipper (StoreID, Holder, HeldUntil) VALUES (:storeID, :holder, :until)
@@ -104,6 +116,10 @@ class SqliteOutbox implements Outbox {
 
   async state(): Promise<OutboxState[]> {
     return this.#state.all();
+  }
+
+  async list(limit: number): Promise<KeptEntry[]> {
+    return this.#list.all(limit).map((row) => ({ ...row, item: JSON.parse(row.item) as unknown }));
   }
 
   async takeTurn(storeID: string, holder: string, forMs: number): Promise<boolean> {

@@ -1,0 +1,31 @@
+import type { Change, Item, Kind } from './groupCommit.js';
+
+interface About {
+  readonly LogID?: number | undefined;
+  readonly WorkflowID?: string | undefined;
+  readonly RunID?: string | undefined;
+}
+
+/** Which batch and run a change is about, as far as it says so itself. */
+const ABOUT: { readonly [K in Kind]: (item: Item<K>) => About } = {
+  openAndRecord: ({ start }) => ofStart(start),
+  record: ([event]) => ({ LogID: event?.LogID, RunID: event?.RunID }),
+  open: ofStart,
+  find: (RunID) => ({ RunID }),
+  note: ({ runID }) => ({ RunID: runID }),
+  close: ({ LogID, RunID }) => ({ LogID, RunID }),
+  settle: ({ start }) => ofStart(start),
+};
+
+function ofStart({ WorkflowID, RunID }: Item<'open'>): About {
+  return { WorkflowID: WorkflowID ?? undefined, RunID };
+}
+
+export function aboutItem(kind: Kind, item: unknown): About {
+  return (ABOUT[kind] as (item: unknown) => About)(item);
+}
+
+/** For the log. */
+export function aboutChange({ kind, item }: Pick<Change, 'kind' | 'item'>): About & { readonly kind: Kind } {
+  return { kind, ...aboutItem(kind, item) };
+}
