@@ -63,8 +63,11 @@ export function loadConfig(named: string | undefined, env: Environment = process
   const url = env.BATCHTRAIL_AUDIT_URL
     ? absoluteUrl(env.BATCHTRAIL_AUDIT_URL, process.cwd())
     : (audit?.url ?? absoluteUrl(DEFAULT_AUDIT_URL, folder));
+  const outbox = env.BATCHTRAIL_OUTBOX
+    ? resolve(env.BATCHTRAIL_OUTBOX)
+    : (audit?.outbox ?? defaultOutbox(url, folder));
   return deepFreeze({
-    audit: { ...audit, url, outbox: audit?.outbox ?? defaultOutbox(url, folder) },
+    audit: { ...audit, url, outbox },
     connections: connections ?? {},
     worker: { ...worker, taskQueue: worker?.taskQueue ?? DEFAULT_TASK_QUEUE },
   });

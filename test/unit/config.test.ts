@@ -101,6 +101,8 @@ describe('loadConfig', () => {
     expect(outboxOf('{ url: "postgres://db/x", outbox: ./kept/waiting.db }')).toBe(
       join(folder, 'kept/waiting.db'),
     );
+    const env = { BATCHTRAIL_OUTBOX: 'on/a/volume.db' };
+    expect(loadConfig(undefined, env).audit.outbox).toBe(resolve('on/a/volume.db'));
   });
 
   it('reads the file that the caller names, before the one in BATCHTRAIL_CONFIG', () => {
