@@ -47,6 +47,11 @@ export class TemporalReader {
     readonly namespace: string,
   ) {}
 
+  /** The same for another namespace of the same server. */
+  inNamespace(namespace: string): TemporalReader {
+    return namespace === this.namespace ? this : new TemporalReader(this.client, namespace);
+  }
+
   /** Nothing that Temporal does not answer may hold up a worker's shutdown. */
   #ask<T>(request: () => Promise<T>): Promise<T> {
     return this.client.withDeadline(Date.now() + ANSWER_MS, request);
