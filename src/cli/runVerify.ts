@@ -23,7 +23,7 @@ export function verify(
 ): Promise<Verification> {
   const digests = digest === undefined ? [] : parseDigests(readText(digest), digest);
   const { taskQueue } = config.worker;
-  return withTemporalReader((temporal) =>
+  return withTemporalReader(config, (temporal) =>
     withAuditReader(config, async (reader) => {
       const listener = report();
       const found = await verifyAudit(reader, temporal, { taskQueue, digests, ...options }, listener);
