@@ -71,7 +71,7 @@ it('are written by a worker, and read by the commands, with worker.dataConverter
     .toMatch(/^1 closed runs/);
   const { stdout } = await cli(['show', '1', '--json'], second);
   expect((JSON.parse(stdout) as BatchRecord).batch.RowsProcessed).toBe(7);
-}, 180_000);
+}, 300_000);
 
 it('are refused with a reason where the module exports no data converter', async () => {
   const { code, stderr } = await cli(['verify', '--config', 'empty.yaml']);
