@@ -2,7 +2,7 @@
 import type { PipelineLog, PipelineRun } from '../domain/model.js';
 import type { RunHistory } from './history.js';
 import { Pace } from './pace.js';
-import { isNotFound } from './temporalReader.js';
+import { isDenied, isNotFound } from './temporalReader.js';
 import type { TemporalReader } from './temporalReader.js';
 
 /** What Temporal has most likely erased costs it little: it only finds that it has nothing. */
@@ -14,7 +14,7 @@ export type Found =
 
 interface Place {
   readonly temporal: TemporalReader;
-  /** Undefined where Temporal does not know the namespace. */
+  /** Undefined where Temporal does not know the namespace, or does not let us read it. */
   readonly retentionMs: Promise<number | undefined>;
 }
 
@@ -32,7 +32,7 @@ export class ProvenHistories {
     const keptMs = await retentionMs;
     if (keptMs === undefined) {
       return nothing(
-        `run ${run.RunID} is of the namespace ${namespace}, which this Temporal does not have. Check TEMPORAL_ADDRESS`,
+        `run ${run.RunID} is of the namespace ${namespace}, which this Temporal does not have, or does not let this user read. Check TEMPORAL_ADDRESS`,
       );
     }
     const isOld = wasErased(run, keptMs);
@@ -49,7 +49,9 @@ export class ProvenHistories {
     let place = this.#places.get(namespace);
     if (!place) {
       const temporal = this.temporal.inNamespace(namespace);
-      place = { temporal, retentionMs: temporal.retentionMs().catch(ifNotFound) };
+      const isOwn = namespace === this.temporal.namespace;
+      // Without its own namespace, nothing can be verified.
+      place = { temporal, retentionMs: isOwn ? temporal.retentionMs() : ifReadable(temporal) };
       this.#places.set(namespace, place);
     }
     return place;
@@ -60,8 +62,13 @@ function nothing(problem: string | undefined): Found {
   return { history: undefined, problem };
 }
 
-function ifNotFound(error: unknown): undefined {
-  if (!isNotFound(error)) throw error;
+async function ifReadable(temporal: TemporalReader): Promise<number | undefined> {
+  try {
+    return await temporal.retentionMs();
+  } catch (error) {
+    if (isNotFound(error) || isDenied(error)) return undefined;
+    throw error;
+  }
 }
 
 /** A namespace without a retention keeps everything. */

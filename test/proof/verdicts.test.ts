@@ -120,11 +120,14 @@ describe('a batch of another namespace', () => {
     expect([audited.temporal.asked, other.asked]).toEqual([[], [RunID]]);
   });
 
-  it('is a gap where Temporal has no such namespace', async () => {
+  it('is a gap where Temporal has no such namespace; without its own, verify fails', async () => {
     await certified(5 * DAY_MS, { Namespace: 'elsewhere' });
     expect(said(await audited.verify())).toMatch(
       /gap: .* of the namespace elsewhere, which this Temporal does not/,
     );
+    await certified(1_000);
+    audited.temporal.retentionMs = () => Promise.reject(new Error('no such namespace'));
+    await expect(audited.verify()).rejects.toThrow('no such namespace');
   });
 });
 
