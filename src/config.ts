@@ -45,6 +45,8 @@ export interface Config extends BatchtrailOptions {
     readonly workflowsPath?: string | undefined;
     /** A module whose exported functions are the user's activities. */
     readonly activities?: string | undefined;
+    /** A module that exports the `dataConverter` of the user's workers and clients. */
+    readonly dataConverter?: string | undefined;
   };
 }
 
@@ -111,6 +113,7 @@ function fileShape(folder: string, env: Environment) {
         taskQueue: optional(setting),
         workflowsPath: optional(pathFrom(folder, setting)),
         activities: optional(pathFrom(folder, setting)),
+        dataConverter: optional(pathFrom(folder, setting)),
       }),
     ),
   });

@@ -16,8 +16,6 @@ export interface Chain {
   readonly storeID: string;
   readonly seals: number;
   readonly root: string;
-  /** The latest seal of each batch. */
-  readonly latest: ReadonlyMap<number, Seal>;
   /** What is wrong with it, each in a sentence. */
   readonly findings: readonly string[];
 }
@@ -28,23 +26,19 @@ const NO_SEALS = '-';
 export async function readChain(reader: AuditReader, digests: readonly Digest[] = []): Promise<Chain> {
   const storeID = await reader.storeID();
   const findings = digests.filter((digest) => digest.storeID !== storeID).map(ofOtherStore(storeID));
-  const due = new Map(
-    digests.filter((digest) => digest.storeID === storeID).map((one) => [one.seals, one.root]),
-  );
-  const latest = new Map<number, Seal>();
+  const due = rootsByCount(digests.filter((digest) => digest.storeID === storeID));
   let last: Seal | undefined;
   for (;;) {
     const seals = await reader.seals({ after: last?.SealNo ?? 0, limit: AT_ONCE });
     for (const seal of seals) {
       findings.push(...gapsBetween(last, seal));
-      const root = due.get(seal.SealNo);
-      if (root !== undefined && root !== seal.Root) {
+      for (const root of due.get(seal.SealNo) ?? []) {
+        if (root === seal.Root) continue;
         findings.push(
-          `the digest of ${seal.SealNo} seals has another root: one of the seals up to ${seal.SealNo}, or what it seals, was changed`,
+          `the digest of ${seal.SealNo} seals has another root, ${root.slice(0, 8)}…: one of the seals up to ${seal.SealNo}, or what it seals, was changed`,
         );
       }
       due.delete(seal.SealNo);
-      latest.set(seal.LogID, seal);
       last = seal;
     }
     if (seals.length < AT_ONCE) break;
@@ -53,7 +47,14 @@ export async function readChain(reader: AuditReader, digests: readonly Digest[] 
   for (const seals of due.keys()) {
     findings.push(`the digest has ${seals} seals, and there are ${last?.SealNo ?? 0}: the end was cut off`);
   }
-  return { storeID, seals: last?.SealNo ?? 0, root: last?.Root ?? NO_SEALS, latest, findings };
+  return { storeID, seals: last?.SealNo ?? 0, root: last?.Root ?? NO_SEALS, findings };
+}
+
+/** A file of digests has one of them twice when nothing was sealed in between, or when what was sealed was made anew. */
+function rootsByCount(digests: readonly Digest[]): Map<number, Set<string>> {
+  const roots = new Map<number, Set<string>>();
+  for (const { seals, root } of digests) roots.set(seals, (roots.get(seals) ?? new Set()).add(root));
+  return roots;
 }
 
 function ofOtherStore(storeID: string): (digest: Digest) => string {

@@ -2,13 +2,10 @@
 import type { AuditStore } from '../engines/contract.js';
 import { certifyRun } from './certifyRun.js';
 import { inGroups } from './inGroups.js';
+import { HISTORIES_AT_ONCE, Pace } from './pace.js';
 import type { Recorder } from './recorder.js';
 import { isNotFound } from './temporalReader.js';
 import type { ClosedRun, TemporalReader } from './temporalReader.js';
-
-/** Histories that are read at the same time, and in a second, so that Temporal has time for its own work. */
-const AT_ONCE = 4;
-const PER_SECOND = 40;
 
 export interface Looked {
   /** Closed runs that match. */
@@ -37,14 +34,13 @@ export async function addMissing(
   // A parent, and the run before, come first: a batch names them when it is made.
   missing.sort((a, b) => (a.StartTime < b.StartTime ? -1 : 1));
   let added = 0;
-  for (const group of inGroups(missing, AT_ONCE)) {
-    const began = Date.now();
+  const pace = new Pace();
+  for (const group of inGroups(missing, HISTORIES_AT_ONCE)) {
+    await pace.turn(group.length);
     needed(recorder);
     const done = await Promise.all(group.map((run) => certifyIfThere(temporal, recorder, run)));
     added += done.filter((isDone) => isDone).length;
     onProgress(added, missing.length);
-    const pause = (AT_ONCE * 1_000) / PER_SECOND - (Date.now() - began);
-    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
   }
   return { runs, added, latest };
 }

@@ -23,20 +23,19 @@ export function hashed(event: PipelineEvent): PipelineEvent {
 }
 
 /**
- * What a seal covers: the runs that are proven, their events, and the batch's row, unless a run of it goes on. Undefined
- * for a batch of which nothing is proven yet.
+ * What a seal covers: the runs that are proven, all events but those of runs that are not proven yet, and the batch's
+ * row, unless a run of it goes on. Undefined for a batch of which nothing is proven yet.
  */
 export function sealable({ batch, runs, events }: BatchRecord): string | undefined {
   const proven = runs.filter((run) => isProven(batch, run));
   if (proven.length === 0) return undefined;
-  const runIDs = new Set(proven.map(({ RunID }) => RunID));
-  const isAll = proven.length === runs.length;
+  const going = new Set(runs.filter((run) => !isProven(batch, run)).map(({ RunID }) => RunID));
   return sha256([
     batch.LogID,
-    isAll ? PIPELINE_LOG_COLUMNS.map((column) => batch[column]) : null,
+    going.size === 0 ? PIPELINE_LOG_COLUMNS.map((column) => batch[column]) : null,
     proven.map((run) => JSON.stringify(PIPELINE_RUN_COLUMNS.map((column) => run[column]))).sort(),
     events
-      .filter(({ RunID }) => runIDs.has(RunID))
+      .filter(({ RunID }) => !going.has(RunID))
       .map(({ EventID, EventHash, Witness }) => `${EventID} ${EventHash} ${Witness}`)
       .sort(),
   ]);

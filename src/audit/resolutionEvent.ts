@@ -2,10 +2,10 @@ import type { PipelineEvent, PipelineLog, Resolution } from '../domain/model.js'
 import { NO_DETAILS } from '../domain/model.js';
 import { eventID } from './eventID.js';
 
-/** A failed batch that is no longer open says so in its timeline. That it was open, its end says. */
+/** A failed batch that is no longer open, or open again, says so in its timeline. That it was open, its end says. */
 export function resolutionEvent(
   { LogID, RunID }: Pick<PipelineLog, 'LogID' | 'RunID'>,
-  resolution: Exclude<Resolution, 'open'>,
+  resolution: Resolution,
   byLogID: number | null,
   now: string,
 ): PipelineEvent {
@@ -21,7 +21,12 @@ export function resolutionEvent(
     Attempt: null,
     EventType: 'info',
     EventTime: now,
-    Message: byLogID === null ? resolution : `${resolution} by batch ${byLogID}`,
+    Message: messageOf(resolution, byLogID),
     Witness: 'history',
   };
+}
+
+function messageOf(resolution: Resolution, byLogID: number | null): string {
+  if (resolution === 'open') return 'open again';
+  return byLogID === null ? resolution : `${resolution} by batch ${byLogID}`;
 }

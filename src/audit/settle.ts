@@ -181,7 +181,8 @@ function resolutionOf({ batch }: BatchRecord, end: RunEnd, failed: boolean): Par
 
 function resolved({ batch }: BatchRecord, change: Partial<NewBatch>, now: string): PipelineEvent[] {
   const { Resolution, ResolvedByLogID = null } = change;
-  if (!Resolution || Resolution === 'open') return [];
+  // Of the first failure the batch's end tells.
+  if (!Resolution || (Resolution === 'open' && [null, 'open'].includes(batch.Resolution))) return [];
   return [resolutionEvent(batch, Resolution, ResolvedByLogID, now)];
 }
 

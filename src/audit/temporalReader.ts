@@ -25,12 +25,18 @@ export interface ClosedRun extends RunKey {
   readonly EndTime: string;
 }
 
-/** gRPC's NOT_FOUND. */
+/** gRPC's codes. */
 const NOT_FOUND = 5;
+const PERMISSION_DENIED = 7;
 
 /** Temporal does not know the run, or no longer. */
 export function isNotFound(error: unknown): boolean {
   return isGrpcServiceError(error) && Number(error.code) === NOT_FOUND;
+}
+
+/** Temporal does not let this user read it. */
+export function isDenied(error: unknown): boolean {
+  return isGrpcServiceError(error) && Number(error.code) === PERMISSION_DENIED;
 }
 
 const { WorkflowExecutionStatus } = proto.temporal.api.enums.v1;
@@ -46,6 +52,11 @@ export class TemporalReader {
     public client: Client,
     readonly namespace: string,
   ) {}
+
+  /** The same for another namespace of the same server. */
+  inNamespace(namespace: string): TemporalReader {
+    return namespace === this.namespace ? this : new TemporalReader(this.client, namespace);
+  }
 
   /** Nothing that Temporal does not answer may hold up a worker's shutdown. */
   #ask<T>(request: () => Promise<T>): Promise<T> {

@@ -3,24 +3,23 @@ import type { BatchRecord, PipelineEvent, PipelineRun, Seal } from '../domain/mo
 import { isoTime } from '../domain/time.js';
 import type { RunHistory } from './history.js';
 import { eventHash, rootOf, sealable } from './proof.js';
+import type { ProvenHistories } from './provenHistories.js';
 import { settleRun } from './settle.js';
 import type { Verdict, Verified } from './verdict.js';
-import { isNotFound } from './temporalReader.js';
-import type { TemporalReader } from './temporalReader.js';
 
 export async function verifyBatch(
   record: BatchRecord,
   seal: Seal | undefined,
-  temporal: TemporalReader,
+  histories: ProvenHistories,
 ): Promise<Verified> {
   const findings = new Findings();
-  checkHashes(record, findings);
+  checkEvents(record, findings);
   checkSeal(record, seal, findings);
+  checkStatus(record, findings);
   for (const run of record.runs) {
-    if (record.batch.WorkflowType === null) findings.note('no history');
-    else await checkRun(record, run, temporal, findings);
+    if (record.batch.WorkflowType !== null) await checkRun(record, run, histories, findings);
+    else findings.note(run.Status === 'Running' ? 'running' : 'no history');
   }
-  if (record.runs.length === 0) findings.add('gap', 'the batch has no run');
   const { LogID, PipelineName, WorkflowID } = record.batch;
   return { LogID, PipelineName, WorkflowID, verdict: findings.verdict(), findings: findings.texts };
 }
@@ -53,8 +52,12 @@ class Findings {
   }
 }
 
-function checkHashes({ events }: BatchRecord, findings: Findings): void {
+function checkEvents({ events, runs }: BatchRecord, findings: Findings): void {
+  const runIDs = new Set(runs.map(({ RunID }) => RunID));
   for (const event of events) {
+    if (!runIDs.has(event.RunID)) {
+      findings.add('altered', `${nameOf(event)} is of run ${event.RunID}, which the batch does not have`);
+    }
     if (eventHash(event) !== event.EventHash) {
       findings.add('altered', `${nameOf(event)} differs from its hash`);
     }
@@ -73,18 +76,34 @@ function checkSeal(record: BatchRecord, seal: Seal | undefined, findings: Findin
   }
 }
 
+/** A batch shows its latest run. One that was reset while it ran is terminated a moment before the next run is known. */
+function checkStatus({ batch, runs }: BatchRecord, findings: Findings): void {
+  const latest = runs.find(({ RunID }) => RunID === batch.RunID);
+  if (!latest) {
+    findings.add(
+      'gap',
+      runs.length === 0 ? 'the batch has no run' : `its latest run ${batch.RunID} is missing`,
+    );
+  } else if (
+    latest.Status !== batch.Status &&
+    !(batch.Status === 'Running' && latest.Status === 'Terminated')
+  ) {
+    findings.add('altered', `the batch is ${batch.Status}, and its run ${latest.RunID} is ${latest.Status}`);
+  }
+}
+
 async function checkRun(
   record: BatchRecord,
   run: PipelineRun,
-  temporal: TemporalReader,
+  histories: ProvenHistories,
   findings: Findings,
 ): Promise<void> {
-  const history = await readHistory(temporal, record, run);
+  const found = await histories.find(record.batch, run);
+  const { history } = found;
   if (!history) {
-    findings.note('beyond retention');
-    if (run.CertifiedAt === null) {
-      findings.add('gap', `run ${run.RunID} was not certified before Temporal erased its history`);
-    }
+    if (found.problem !== undefined) findings.add('gap', found.problem);
+    else if (run.CertifiedAt !== null) findings.note('beyond retention');
+    else findings.add('gap', `run ${run.RunID} was not certified before Temporal erased its history`);
   } else if (!history.end) {
     if (run.Status === 'Running') findings.note('running');
     else findings.add('altered', `run ${run.RunID} is ${run.Status} here, and goes on in Temporal`);
@@ -92,19 +111,6 @@ async function checkRun(
     findings.add('pending', `run ${run.RunID} ended at ${history.end.time} and is not certified yet`);
   } else {
     compare(record, run, history, findings);
-  }
-}
-
-async function readHistory(
-  temporal: TemporalReader,
-  { batch }: BatchRecord,
-  { RunID }: PipelineRun,
-): Promise<RunHistory | undefined> {
-  try {
-    return await temporal.history({ WorkflowID: batch.WorkflowID ?? '', RunID });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
   }
 }
 

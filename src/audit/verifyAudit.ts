@@ -1,14 +1,20 @@
-/** Verifies the whole audit, or a part of it. */
+/**
+ * Verifies the whole audit, or a part of it, while workers go on writing to it. What is found is told as it is found,
+ * so that an audit of any size takes little memory.
+ */
 import { NotFound } from '../domain/errors.js';
 import type { PipelineLog, Seal } from '../domain/model.js';
-import type { AuditReader } from '../engines/contract.js';
+import type { AuditReader, Stray } from '../engines/contract.js';
 import type { Digest } from './chain.js';
 import { readChain } from './chain.js';
 import { inGroups } from './inGroups.js';
 import { quoted } from './missingRuns.js';
+import { HISTORIES_AT_ONCE } from './pace.js';
+import type { Pace } from './pace.js';
+import { ProvenHistories } from './provenHistories.js';
 import type { ClosedRun, TemporalReader } from './temporalReader.js';
 import { holds } from './verdict.js';
-import type { Verified } from './verdict.js';
+import type { Verdict, Verified } from './verdict.js';
 import { verifyBatch } from './verify.js';
 
 export interface What {
@@ -19,50 +25,55 @@ export interface What {
   /** Only this batch. */
   readonly batch?: number | undefined;
   readonly digests?: readonly Digest[] | undefined;
+  /** Of requests to Temporal. */
+  readonly pace?: Pace | undefined;
+}
+
+/** Hears what is found: first the batches, the newest first, then what has none. */
+export interface Listener {
+  batch(verified: Verified): void;
+  /** A closed run on the task queue that has no row. */
+  missing(run: ClosedRun): void;
 }
 
 export interface Verification {
   readonly ok: boolean;
-  readonly batches: readonly Verified[];
-  /** Closed runs on the task queue that have no row. */
-  readonly missing: readonly ClosedRun[];
+  /** How many batches have which verdict. */
+  readonly verdicts: Partial<Record<Verdict, number>>;
+  /** The number of closed runs that have no row. */
+  readonly missing: number;
   readonly chain: { readonly seals: number; readonly findings: readonly string[] };
 }
 
 const PAGE = 200;
-const AT_ONCE = 8;
 
 export async function verifyAudit(
   reader: AuditReader,
   temporal: TemporalReader,
-  { taskQueue, since, batch, digests }: What,
+  { taskQueue, since, batch, digests, pace }: What,
+  listener: Listener,
 ): Promise<Verification> {
-  const { seals, latest, findings: ofChain } = await readChain(reader, digests);
-  const batches: Verified[] = [];
-  const found = new Set<number>();
+  const histories = new ProvenHistories(temporal, pace);
+  const verdicts: Partial<Record<Verdict, number>> = {};
+  let ok = true;
   for await (const page of pages(reader, since, batch)) {
-    for (const group of inGroups(page, AT_ONCE)) {
-      const verifying = group.map(({ LogID }) => verifyOne(reader, temporal, LogID, latest.get(LogID)));
-      batches.push(...(await Promise.all(verifying)));
+    for (const verified of await verifyPage(reader, histories, page)) {
+      verdicts[verified.verdict] = (verdicts[verified.verdict] ?? 0) + 1;
+      ok &&= holds(verified);
+      listener.batch(verified);
     }
-    for (const { LogID } of page) found.add(LogID);
   }
-  const isAll = batch === undefined;
-  const findings = [...ofChain, ...(isAll ? await gone(reader, latest, found, since) : [])];
-  const missing = isAll ? await withoutRow(reader, temporal, taskQueue, since) : [];
-  const ok = batches.every(holds) && missing.length === 0 && findings.length === 0;
-  return { ok, batches, missing, chain: { seals, findings } };
-}
-
-async function verifyOne(
-  reader: AuditReader,
-  temporal: TemporalReader,
-  logID: number,
-  seal: Seal | undefined,
-): Promise<Verified> {
-  const record = await reader.batch(logID);
-  if (!record) throw new Error(`Batch ${logID} was deleted while it was verified`);
-  return verifyBatch(record, seal, temporal);
+  let missing = 0;
+  if (batch === undefined) {
+    for await (const run of runsWithoutRow(reader, temporal, taskQueue, since)) {
+      missing++;
+      listener.missing(run);
+    }
+  }
+  const chain = await readChain(reader, digests);
+  const findings = [...chain.findings, ...(batch === undefined ? await rowsWithoutBatch(reader) : [])];
+  ok &&= missing === 0 && findings.length === 0;
+  return { ok, verdicts, missing, chain: { seals: chain.seals, findings } };
 }
 
 async function* pages(
@@ -84,41 +95,77 @@ async function* pages(
   } while (after);
 }
 
-/** Batches that were sealed and are no longer there. */
-async function gone(
+async function verifyPage(
   reader: AuditReader,
-  latest: ReadonlyMap<number, Seal>,
-  found: ReadonlySet<number>,
-  since: string | undefined,
-): Promise<string[]> {
-  const findings: string[] = [];
-  for (const { LogID, SealNo, SealedAt } of latest.values()) {
-    if (found.has(LogID) || (since !== undefined && SealedAt < since)) continue;
-    if (!(await reader.batch(LogID))) findings.push(`batch ${LogID} has seal ${SealNo}, and was deleted`);
+  histories: ProvenHistories,
+  page: readonly PipelineLog[],
+): Promise<Verified[]> {
+  const seals = await reader.latestSeals(page.map(({ LogID }) => LogID));
+  const sealOf = new Map(seals.map((seal) => [seal.LogID, seal]));
+  const verified: Verified[] = [];
+  for (const group of inGroups(page, HISTORIES_AT_ONCE)) {
+    const verifying = group.map(({ LogID }) => verifyOne(reader, histories, LogID, sealOf.get(LogID)));
+    verified.push(...(await Promise.all(verifying)));
   }
-  return findings;
+  return verified;
 }
 
-async function withoutRow(
+/** Workers go on: what does not hold may have been certified or sealed since its parts were read. */
+async function verifyOne(
+  reader: AuditReader,
+  histories: ProvenHistories,
+  logID: number,
+  seal: Seal | undefined,
+): Promise<Verified> {
+  const verified = await verifyBatch(await existing(reader, logID), seal, histories);
+  if (holds(verified)) return verified;
+  const now = await readSealed(reader, logID);
+  return verifyBatch(now.record, now.seal, histories);
+}
+
+/** The batch and its seal as they were at one moment: whoever changes what is sealed adds another seal. */
+async function readSealed(reader: AuditReader, logID: number) {
+  for (;;) {
+    const [seal] = await reader.latestSeals([logID]);
+    const record = await existing(reader, logID);
+    const [after] = await reader.latestSeals([logID]);
+    if (seal?.SealNo === after?.SealNo) return { record, seal };
+  }
+}
+
+async function existing(reader: AuditReader, logID: number) {
+  const record = await reader.batch(logID);
+  if (!record) throw new Error(`Batch ${logID} was deleted while it was verified`);
+  return record;
+}
+
+async function* runsWithoutRow(
   reader: AuditReader,
   temporal: TemporalReader,
   taskQueue: string,
   since: string | undefined,
-): Promise<ClosedRun[]> {
-  const [first] = since === undefined ? await oldest(reader) : [];
-  const from = since ?? first?.StartTime;
-  if (from === undefined) return [];
-  const missing: ClosedRun[] = [];
-  const query = `TaskQueue = ${quoted(taskQueue)} AND StartTime >= ${quoted(from)}`;
-  for await (const page of temporal.closed(query)) {
+): AsyncGenerator<ClosedRun> {
+  // What ended before the audit began is not missing.
+  const conditions = [`TaskQueue = ${quoted(taskQueue)}`, `CloseTime >= ${quoted(await reader.createdAt())}`];
+  if (since !== undefined) conditions.push(`StartTime >= ${quoted(since)}`);
+  for await (const page of temporal.closed(conditions.join(' AND '))) {
     const known = new Set((await reader.runs(page.map(({ RunID }) => RunID))).map(({ RunID }) => RunID));
-    missing.push(...page.filter(({ RunID }) => !known.has(RunID)));
+    yield* page.filter(({ RunID }) => !known.has(RunID));
   }
-  return missing;
 }
 
-/** Runs from before the audit began are not missing. */
-async function oldest(reader: AuditReader): Promise<PipelineLog[]> {
-  const record = await reader.batch(1);
-  return record ? [record.batch] : (await reader.batches({})).slice(-1);
+/** Sentences about batches of which something is left, and not the batch. */
+async function rowsWithoutBatch(reader: AuditReader): Promise<string[]> {
+  const strays = new Map<number, Stray[]>();
+  for (const stray of await reader.strays()) {
+    strays.set(stray.LogID, [...(strays.get(stray.LogID) ?? []), stray]);
+  }
+  const findings: string[] = [];
+  for (const [logID, rows] of strays) {
+    // Where readers and writers don't see one state of all tables, it may have come while they were compared.
+    if (await reader.batch(logID)) continue;
+    const what = rows.map(({ TableName, RowsFound }) => `${RowsFound} in ${TableName}`).join(', ');
+    findings.push(`batch ${logID} was deleted, or never was: rows of it are left, ${what}`);
+  }
+  return findings;
 }

@@ -8,7 +8,7 @@ import { BadConfig } from '../domain/errors.js';
 import { BatchtrailPlugin } from '../plugin.js';
 import { workflowOptions } from './bundleWorkflows.js';
 import type { TemporalPlace } from './connect.js';
-import { loadUserActivities } from './userActivities.js';
+import { loadDataConverter, loadUserActivities } from './userModules.js';
 
 export interface RuntimeSettings {
   /** What is logged, and everything more severe. */
@@ -35,7 +35,7 @@ export interface RunningWorker {
 
 /** Creates the worker and waits until it polls. */
 export async function startEtlWorker(config: Config, place: TemporalPlace): Promise<RunningWorker> {
-  const { taskQueue, workflowsPath, activities } = config.worker;
+  const { taskQueue, workflowsPath, activities, dataConverter } = config.worker;
   mustExist('worker.workflowsPath', workflowsPath);
   mustExist('worker.activities', activities);
   const worker = await Worker.create({
@@ -44,6 +44,7 @@ export async function startEtlWorker(config: Config, place: TemporalPlace): Prom
     taskQueue,
     ...workflowOptions(workflowsPath),
     activities: await loadUserActivities(activities),
+    ...(await loadDataConverter(dataConverter)),
     // A step hears of its cancellation with its next heartbeat, and the SDK would hold those back for most of a minute.
     maxHeartbeatThrottleInterval: '5s',
     plugins: [new BatchtrailPlugin({ audit: config.audit, connections: config.connections })],

@@ -9,9 +9,13 @@ export function print(text: string): void {
 
 /** One JSON document; nothing else may be printed beside it. */
 export function printJson(value: unknown): void {
-  const json = JSON.stringify(value, jsonValue, 2);
+  print(toJson(value, 2));
+}
+
+export function toJson(value: unknown, indent?: number): string {
+  const json = JSON.stringify(value, jsonValue, indent);
   // JSON leaves these control characters as they are, but a terminal obeys them.
-  print(json.replace(/[\u007f-\u009f]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`));
+  return json.replace(/[\u007f-\u009f]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** JSON knows no integers above 2^53, no bytes and no infinity: they become texts rather than something false. */

@@ -7,7 +7,7 @@ import { withRecorder } from './recorder.js';
 import { withTemporalReader } from './temporalClient.js';
 
 export function reconcile(config: Config, since: string): Promise<Certified & { looked: Looked }> {
-  return withTemporalReader((temporal) =>
+  return withTemporalReader(config, (temporal) =>
     withRecorder(config, async (recorder) => {
       const certified = await certifyDue(temporal, recorder);
       const query = `TaskQueue = ${quoted(config.worker.taskQueue)} AND CloseTime >= ${quoted(since)}`;
@@ -24,7 +24,7 @@ export function backfill(
   onProgress: (added: number, missing: number) => void,
 ): Promise<Looked> {
   const which = query ?? `TaskQueue = ${quoted(config.worker.taskQueue)}`;
-  return withTemporalReader((temporal) =>
+  return withTemporalReader(config, (temporal) =>
     withRecorder(config, (recorder) =>
       addMissing(temporal, recorder, `StartTime >= ${quoted(since)} AND (${which})`, onProgress),
     ),

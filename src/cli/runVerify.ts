@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import { BadInput } from '../domain/errors.js';
 import { withAuditReader } from './audit.js';
 import { withTemporalReader } from './temporalClient.js';
+import type { Report } from './verifyReport.js';
 
 export interface VerifyOptions {
   readonly since?: string | undefined;
@@ -14,11 +15,21 @@ export interface VerifyOptions {
   readonly digest?: string | undefined;
 }
 
-export function verify(config: Config, { digest, ...options }: VerifyOptions): Promise<Verification> {
+/** `report` is called when what must be read before anything is found was read. */
+export function verify(
+  config: Config,
+  { digest, ...options }: VerifyOptions,
+  report: () => Report,
+): Promise<Verification> {
   const digests = digest === undefined ? [] : parseDigests(readText(digest), digest);
   const { taskQueue } = config.worker;
-  return withTemporalReader((temporal) =>
-    withAuditReader(config, (reader) => verifyAudit(reader, temporal, { taskQueue, digests, ...options })),
+  return withTemporalReader(config, (temporal) =>
+    withAuditReader(config, async (reader) => {
+      const listener = report();
+      const found = await verifyAudit(reader, temporal, { taskQueue, digests, ...options }, listener);
+      listener.end(found);
+      return found;
+    }),
   );
 }
 

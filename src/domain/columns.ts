@@ -125,6 +125,7 @@ export function spelled(name: string): string {
 export type ColumnKind = 'text' | 'integer' | 'boolean' | 'time';
 
 const INTEGERS: ReadonlySet<string> = new Set([
+  'RowsFound',
   'LogID',
   'AlertID',
   'RowsProcessed',
@@ -144,6 +145,7 @@ const INTEGERS: ReadonlySet<string> = new Set([
   'SealNo',
 ]);
 const TIMES: ReadonlySet<string> = new Set([
+  'CreatedAt',
   'StartTime',
   'EndTime',
   'ScheduledTime',

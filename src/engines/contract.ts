@@ -214,6 +214,16 @@ export interface SealFilter {
   readonly limit: number;
 }
 
+/** Rows of one batch in one table. */
+export interface Stray {
+  readonly TableName: (typeof OF_BATCHES)[number];
+  readonly LogID: number;
+  readonly RowsFound: number;
+}
+
+/** The tables whose rows can't be without their batch. */
+export const OF_BATCHES = ['PipelineRun', 'PipelineEvent', 'Seal'] as const;
+
 /** The audit tables, for people: it can not write. */
 export interface AuditReader {
   /** Newest first; batches that started at the same time by LogID, highest first. */
@@ -222,8 +232,14 @@ export interface AuditReader {
   /** Those of these runs that have a row. */
   runs(runIDs: readonly string[]): Promise<PipelineRun[]>;
   storeID(): Promise<string>;
+  /** When the store was made, by the database's clock: what ended before is no business of this audit. */
+  createdAt(): Promise<string>;
   /** In the order of the chain. */
   seals(filter: SealFilter): Promise<Seal[]>;
+  /** The latest seal of each of these batches that has one. */
+  latestSeals(logIDs: readonly number[]): Promise<Seal[]>;
+  /** Rows whose batch is not there. */
+  strays(): Promise<Stray[]>;
   /** Runs the user's own SELECT. */
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }>;
   close(): Promise<void>;

@@ -32,7 +32,17 @@ everyEngine('seals', ({ audit }) => {
     expect(await reader.seals({ logID: one.LogID, limit: 10 })).toEqual([seals[0], seals[2]]);
     const latest = await audit.store.transaction((tx) => tx.findSeals([one.LogID, two.LogID, 999_999]));
     expect(latest.sort((a, b) => a.SealNo - b.SealNo)).toEqual([seals[1], seals[2]]);
+    const seen = await reader.latestSeals([one.LogID, two.LogID, 999_999]);
+    expect(seen.sort((a, b) => a.SealNo - b.SealNo)).toEqual([seals[1], seals[2]]);
+    expect(await reader.latestSeals([])).toEqual([]);
     expect(await audit.store.transaction((tx) => tx.lastSeal())).toEqual(seals[2]);
+  });
+
+  it('of a batch that is not there are strays, and what batches have are none', async () => {
+    const { LogID } = await open(audit.store, runStart());
+    await append(audit.store, [LogID, 999_998, 999_998]);
+    const strays = await (await audit.reader()).strays();
+    expect(strays).toEqual([{ TableName: 'Seal', LogID: 999_998, RowsFound: 2 }]);
   });
 
   it('of two connections that add at the same time make one chain without a fork', async () => {
@@ -69,6 +79,14 @@ everyEngine('a store', ({ audit }) => {
     const other = await audit.open(await audit.newPlace());
     await other.migrate();
     expect(await other.storeID()).not.toBe(id);
+  });
+
+  it('knows when it was made', async () => {
+    const createdAt = await (await audit.reader()).createdAt();
+    expect(createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    // Less than a time zone, and more than the database's clock may differ.
+    expect(Math.abs(Date.parse(createdAt) - Date.now())).toBeLessThan(20 * 60_000);
+    expect(await (await audit.reader()).createdAt()).toBe(createdAt);
   });
 
   it('finds the runs that have a row', async () => {

@@ -132,6 +132,29 @@ everyEngine('settling', ({ audit }) => {
     expect(alerts).toHaveLength(2);
   });
 
+  it('says that a batch is open again when a later run fails, and what it was before', async () => {
+    const { start, ref } = await openOne();
+    const runs = [start, resetOf(start), resetOf(start), resetOf(start)];
+    for (const [index, run] of runs.entries()) {
+      const now = `2026-03-29T0${2 + index}:00:00.000Z`;
+      await open(audit.store, run, now);
+      await settle(
+        audit.store,
+        [runHistory(run, index % 2 === 0 ? { ...FAILURE, time: now } : { time: now })],
+        now,
+      );
+    }
+    const { batch, events } = await read(audit.store, ref);
+    expect(batch.Resolution).toBe('replayed');
+    expect(
+      events.map(({ StepName, EventType, RunID, Message }) => [StepName, EventType, RunID, Message]),
+    ).toEqual([
+      ['resolution', 'info', runs[1]!.RunID, `replayed by batch ${ref.LogID}`],
+      ['resolution', 'info', runs[2]!.RunID, 'open again'],
+      ['resolution', 'info', runs[3]!.RunID, `replayed by batch ${ref.LogID}`],
+    ]);
+  });
+
   it('takes a base run and its reset in one group', async () => {
     const { start, ref } = await openOne();
     const reset = resetOf(start);

@@ -13,8 +13,6 @@ import type { AuditReader } from '../../src/engines/contract.js';
 import { addMissing } from '../../src/audit/missingRuns.js';
 import type { Looked } from '../../src/audit/missingRuns.js';
 import { TemporalReader } from '../../src/audit/temporalReader.js';
-import { verifyAudit } from '../../src/audit/verifyAudit.js';
-import type { Verification } from '../../src/audit/verifyAudit.js';
 import { engineFor } from '../../src/engines/index.js';
 import { BatchtrailPlugin } from '../../src/index.js';
 import type { Ended } from '../cli/runCli.js';
@@ -23,6 +21,8 @@ import { activities } from '../endings/activities.js';
 import { workflowsPath } from '../endings/stage.js';
 import { openRecorder } from '../support/recorder.js';
 import { connectClient, connectWorker, temporalAddress } from '../support/temporal.js';
+import type { Found } from './foundBy.js';
+import { foundBy } from './foundBy.js';
 
 export class AuditedQueue {
   static async open(): Promise<AuditedQueue> {
@@ -83,8 +83,8 @@ export class AuditedQueue {
   }
 
   /** What `batchtrail verify` finds. */
-  async verify(): Promise<Verification> {
-    return verifyAudit(await this.reader(), this.temporal, { taskQueue: this.taskQueue });
+  async verify(): Promise<Found> {
+    return foundBy(await this.reader(), this.temporal, { taskQueue: this.taskQueue });
   }
 
   /** What `batchtrail backfill` does. */

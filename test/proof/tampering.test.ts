@@ -6,12 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseDigests } from '../../src/audit/chain.js';
 import { eventHash, rootOf, sealable } from '../../src/audit/proof.js';
 import { TemporalReader } from '../../src/audit/temporalReader.js';
-import { verifyAudit } from '../../src/audit/verifyAudit.js';
-import type { Verification, What } from '../../src/audit/verifyAudit.js';
+import type { What } from '../../src/audit/verifyAudit.js';
 import type { PipelineEvent, Seal } from '../../src/domain/model.js';
 import { engine } from '../../src/engines/sqlite/index.js';
 import { batchReader } from '../../src/engines/sqlite/readBatch.js';
 import { AuditedQueue } from './auditedQueue.js';
+import type { Found } from './foundBy.js';
+import { foundBy, said } from './foundBy.js';
 
 let queue: AuditedQueue;
 let digest: string;
@@ -38,7 +39,7 @@ let copies = 0;
 async function verifyAfter(
   tamper: (db: Database.Database) => void,
   options: Partial<What> = {},
-): Promise<Verification> {
+): Promise<Found> {
   const folder = join(queue.folder, `copy-${++copies}`);
   mkdirSync(folder);
   copyFileSync(queue.file, join(folder, 'Audit.db'));
@@ -46,21 +47,13 @@ async function verifyAfter(
   const reader = await engine.openAuditReader({ url: `sqlite:${folder}` });
   try {
     const temporal = new TemporalReader(queue.client, 'default');
-    return await verifyAudit(reader, temporal, { taskQueue: queue.taskQueue, ...options });
+    return await foundBy(reader, temporal, { taskQueue: queue.taskQueue, ...options });
   } finally {
     await reader.close();
   }
 }
 
 const withDigest = (): Partial<What> => ({ digests: parseDigests(digest, 'digests') });
-
-/** Everything that was found, in one text. */
-function said({ batches, missing, chain }: Verification): string {
-  const ofBatches = batches.flatMap(({ LogID, findings }) => findings.map((text) => `${LogID} ${text}`));
-  return [...ofBatches, ...missing.map((run) => `missing ${JSON.stringify(run)}`), ...chain.findings].join(
-    '\n',
-  );
-}
 
 const LAST_SUCCESS = "EventType = 'success' AND LogID = 1 AND ActivityID = '3'";
 
@@ -115,6 +108,48 @@ describe('verify', () => {
     expect(said(found)).toMatch(/^1 altered: its rows differ from seal/m);
   });
 
+  it('finds an event that was inserted with a run that nobody knows, whether or not its hash is right', async () => {
+    const found = await verifyAfter((db) => {
+      const [event] = db
+        .prepare(`SELECT * FROM PipelineEvent WHERE ${LAST_SUCCESS}`)
+        .all() as PipelineEvent[];
+      insert(db, { ...event!, EventID: 'f'.repeat(32), RunID: 'nobody', RowsProcessed: 1_000_000 });
+      hashAnew(db);
+    });
+    expect(found.batches.at(-1)!.verdict).toBe('altered');
+    expect(said(found)).toMatch(/^1 altered: event f+, .* is of run nobody, which the batch does not have/m);
+    expect(said(found)).toMatch(/^1 altered: its rows differ from seal/m);
+  });
+
+  it('finds a batch that was made up, in every form that needs no history', async () => {
+    const made = (status: string, runStatus: string) => (db: Database.Database) =>
+      db.exec(`INSERT INTO PipelineLog (PipelineName, StartTime, EndTime, Status, Namespace, WorkflowID, RunID, OriginalRunID)
+          VALUES ('Fake', '2026-03-29T00:00:00.000Z', '2026-03-29T00:10:00.000Z', '${status}', 'default', 'x', 'r', 'r');
+        INSERT INTO PipelineRun (RunID, LogID, Reason, StartTime, Status)
+          SELECT 'r', MAX(LogID), 'start', '2026-03-29T00:00:00.000Z', '${runStatus}' FROM PipelineLog`);
+    const halfway = await verifyAfter(made('Success', 'Running'));
+    expect(halfway.batches.at(-1)!.verdict).toBe('altered');
+    expect(said(halfway)).toMatch(/altered: the batch is Success, and its run r is Running/);
+    const unsealed = await verifyAfter(made('Success', 'Success'));
+    expect(unsealed.batches.at(-1)!.verdict).toBe('altered');
+    expect(said(unsealed)).toMatch(/has no seal/);
+    const runless = await verifyAfter((db) => {
+      made('Success', 'Success')(db);
+      db.exec("DELETE FROM PipelineRun WHERE RunID = 'r'");
+    });
+    expect(said(runless)).toMatch(/gap: the batch has no run/);
+  });
+
+  it('finds rows whose batch was deleted', async () => {
+    const found = await verifyAfter((db) => {
+      db.pragma('foreign_keys = OFF');
+      db.exec('DELETE FROM PipelineLog WHERE LogID = 2; DELETE FROM Seal WHERE LogID = 2');
+    });
+    expect(said(found)).toMatch(
+      /batch 2 was deleted, or never was: rows of it are left, 1 in PipelineRun, 4 in PipelineEvent/,
+    );
+  });
+
   it('finds events that changed places', async () => {
     const found = await verifyAfter((db) => {
       const times = db
@@ -144,7 +179,7 @@ describe('verify', () => {
 
   it('finds a deleted batch by its seal, and by Temporal', async () => {
     const found = await verifyAfter((db) => erase(db, 2));
-    expect(said(found)).toMatch(/batch 2 has seal \d+, and was deleted/);
+    expect(said(found)).toMatch(/batch 2 was deleted, or never was: rows of it are left, 1 in Seal/);
     expect(found.missing).toHaveLength(1);
   });
 
@@ -189,6 +224,36 @@ describe('a digest that was kept elsewhere', () => {
     const believed = await verifyAfter(forge);
     expect(said(believed)).toBe('');
     expect(said(await verifyAfter(forge, withDigest()))).toMatch(/another root/);
+  });
+
+  it('is not hidden by a later one of as many seals', async () => {
+    let later = '';
+    const forge = (db: Database.Database): void => {
+      db.exec("UPDATE PipelineEvent SET Message = 'forged' WHERE LogID = 2 AND EventType = 'retry'");
+      hashAnew(db);
+      sealAnew(db);
+      const root = db.prepare('SELECT Root FROM Seal ORDER BY SealNo DESC LIMIT 1').pluck().get() as string;
+      later = digest.replace(/root=\w+/, `root=${root}`);
+    };
+    await verifyAfter(forge);
+    const found = await verifyAfter(forge, { digests: parseDigests(`${digest}\n${later}`, 'digests') });
+    expect(found.chain.findings).toHaveLength(1);
+    expect(said(found)).toMatch(/the digest of 3 seals has another root/);
+  });
+
+  it('is explained by the help of the command that prints it', async () => {
+    const help = (await queue.cli('digest', '--help')).stdout;
+    const names = digest
+      .trim()
+      .split(' ')
+      .slice(1)
+      .map((part) => part.split('=')[0]!);
+    expect(names).toEqual(['store', 'seals', 'root', 'at']);
+    expect(help).toContain(digest.split(' ')[0]);
+    for (const name of names) {
+      expect(help).toContain(`${name}=<`);
+      expect(help).toMatch(new RegExp(`^${name} +\\S`, 'm'));
+    }
   });
 
   it('of an audit that has grown since still holds', async () => {

@@ -49,7 +49,7 @@ describe('loadConfig', () => {
       connections:
         erp: { url: "sqlite:erp" }
         dwh: { url: "postgres://host/dwh", scripts: ./sql }
-      worker: { taskQueue: nightly, workflowsPath: ./workflows.ts, activities: ../activities.ts }
+      worker: { taskQueue: nightly, workflowsPath: ./workflows.ts, activities: ../activities.ts, dataConverter: ./converter.ts }
     `);
     process.chdir(startFolder);
     expect(loadConfig(file, {})).toEqual({
@@ -66,6 +66,7 @@ describe('loadConfig', () => {
         taskQueue: 'nightly',
         workflowsPath: join(folder, 'workflows.ts'),
         activities: resolve(folder, '../activities.ts'),
+        dataConverter: join(folder, 'converter.ts'),
       },
     });
   });

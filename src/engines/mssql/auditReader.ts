@@ -2,11 +2,12 @@
 import { BadInput, NotFound } from '../../domain/errors.js';
 import { PIPELINE_LOG_COLUMNS, SEAL_COLUMNS } from '../../domain/columns.js';
 import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter } from '../contract.js';
+import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
 import { listStatement } from './batchFilter.js';
 import type { Database } from './connect.js';
 import { connect } from './connect.js';
 import { findRuns } from './findRuns.js';
+import { findSeals } from './findSeals.js';
 import { listSeals } from './listSeals.js';
 import { readBatches } from './readBatches.js';
 import { readRows } from './rows.js';
@@ -16,7 +17,7 @@ import type { Answer } from './sqlValues.js';
 import { readAnswer } from './sqlValues.js';
 import type { Statements } from './statements.js';
 import { statements } from './statements.js';
-import { readStoreID } from './storeID.js';
+import { readCreatedAt, readStoreID } from './storeID.js';
 import { ConnectionLost, inTransaction, reading } from './transactions.js';
 import { readUrl } from './url.js';
 
@@ -79,10 +80,23 @@ class MssqlAuditReader implements AuditReader {
     return readStoreID(this.db, this.#sql);
   }
 
+  createdAt(): Promise<string> {
+    return readCreatedAt(this.db, this.#sql);
+  }
+
   async seals(filter: SealFilter): Promise<Seal[]> {
     const { text, inputs } = listSeals(this.db.driver, this.schema, filter);
     const [rows] = await reading(this.db, (session) => session.run(text, inputs));
     return readRows<Seal>(SEAL_COLUMNS, rows);
+  }
+
+  latestSeals(logIDs: readonly number[]): Promise<Seal[]> {
+    return reading(this.db, (session) => findSeals(session, this.#sql, logIDs));
+  }
+
+  async strays(): Promise<Stray[]> {
+    const [rows] = await reading(this.db, (session) => session.run(this.#sql.strays, {}));
+    return readRows<Stray>(['TableName', 'LogID', 'RowsFound'], rows);
   }
 
   async query(sql: string): Promise<Answer> {

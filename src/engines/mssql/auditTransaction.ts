@@ -11,6 +11,7 @@ import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../..
 import type { AuditTransaction, EventsFound, TurnTaken } from '../contract.js';
 import { MOST_CHARACTERS, POSITION } from './columns.js';
 import { findRuns } from './findRuns.js';
+import { findSeals } from './findSeals.js';
 import { given } from './given.js';
 import { storedID } from './ids.js';
 import { inOrder, readBatches } from './readBatches.js';
@@ -42,8 +43,7 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
         eventIDs.map((EventID) => ({ EventID })),
         PIPELINE_EVENT_COLUMNS,
       ),
-    findSeals: (logIDs) =>
-      run<{ LogID: number }, Seal>(sql.findSeals, ['LogID'], inOrder(logIDs), SEAL_COLUMNS),
+    findSeals: (logIDs) => findSeals(session, sql, logIDs),
     lastSeal: async () => {
       const [found] = await session.run(sql.lastSeal, {});
       return readRows<Seal>(SEAL_COLUMNS, found)[0];

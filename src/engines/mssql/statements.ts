@@ -11,6 +11,7 @@ import {
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
 } from '../../domain/columns.js';
+import { OF_BATCHES } from '../contract.js';
 import { list, POSITION } from './columns.js';
 
 /** As exact as it is stored: a time that was rounded up would still be to come. */
@@ -85,6 +86,13 @@ export function statements(schema: string) {
     advance: `UPDATE ${turns} SET [Watermark] = @watermark WHERE [Scope] = @scope`,
 
     storeID: `SELECT [StoreID] FROM ${store}`,
+    createdAt: `SELECT [CreatedAt] FROM ${store}`,
+    strays: OF_BATCHES.map(
+      (
+        table,
+      ) => `SELECT N'${table}' AS [TableName], T.[LogID], COUNT_BIG(*) AS [RowsFound] FROM ${schema}.[${table}] AS T
+        WHERE NOT EXISTS (SELECT 1 FROM ${batches} AS L WHERE L.[LogID] = T.[LogID]) GROUP BY T.[LogID]`,
+    ).join(' UNION ALL '),
     uncertifiedRuns: `SELECT R.[RunID], R.[LogID], R.[Status], R.[EndTime], L.[WorkflowID]
       FROM ${runs} AS R JOIN ${batches} AS L ON L.[LogID] = R.[LogID]
       WHERE R.[CertifiedAt] IS NULL AND L.[Namespace] = @namespace AND L.[WorkflowType] IS NOT NULL ORDER BY R.[LogID]`,

@@ -1,4 +1,5 @@
 import type { Database } from './connect.js';
+import { readRows } from './rows.js';
 import type { Statements } from './statements.js';
 import { reading } from './transactions.js';
 
@@ -6,4 +7,9 @@ import { reading } from './transactions.js';
 export async function readStoreID(db: Database, sql: Statements): Promise<string> {
   const [[row] = []] = await reading(db, (session) => session.run(sql.storeID, {}));
   return String(row!['StoreID']).toLowerCase();
+}
+
+export async function readCreatedAt(db: Database, sql: Statements): Promise<string> {
+  const [found] = await reading(db, (session) => session.run(sql.createdAt, {}));
+  return readRows<{ CreatedAt: string }>(['CreatedAt'], found)[0]!.CreatedAt;
 }

@@ -1,19 +1,19 @@
 /** The audit tables for people: every transaction here is read-only. */
 import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter } from '../contract.js';
+import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
 import { checkReadable } from './checkRights.js';
 import type { Database } from './connect.js';
 import { connect } from './connect.js';
 import { listBatches } from './listBatches.js';
 import { listSeals } from './listSeals.js';
 import { query } from './query.js';
-import { readBatches, readBatchRow, readRunRow, readSealRow } from './readBatches.js';
+import { readBatches, readBatchRow, readRunRow, readSealRow, readStrayRow } from './readBatches.js';
 import { run } from './run.js';
 import { quote, schemaName } from './schemaName.js';
 import type { Statements } from './statements.js';
 import { statements } from './statements.js';
-import { readStoreID } from './storeID.js';
+import { readCreatedAt, readStoreID } from './storeID.js';
 import { inTransaction, READ } from './transactions.js';
 import { readUrl } from './url.js';
 
@@ -71,12 +71,26 @@ class PostgresAuditReader implements AuditReader {
     return readStoreID(this.db, this.#sql);
   }
 
+  createdAt(): Promise<string> {
+    return readCreatedAt(this.db, this.#sql);
+  }
+
   async seals(filter: SealFilter): Promise<Seal[]> {
     const statement = listSeals(quote(this.schema), filter);
     const rows = await inTransaction(this.db, READ, (client) =>
       run(client, { text: statement.text }, statement.values),
     );
     return rows.map(readSealRow);
+  }
+
+  async latestSeals(logIDs: readonly number[]): Promise<Seal[]> {
+    const rows = await inTransaction(this.db, READ, (client) => run(client, this.#sql.findSeals, [logIDs]));
+    return rows.map(readSealRow);
+  }
+
+  async strays(): Promise<Stray[]> {
+    const rows = await inTransaction(this.db, READ, (client) => run(client, this.#sql.strays, []));
+    return rows.map(readStrayRow);
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {

@@ -14,6 +14,7 @@ import type {
   PipelineRun,
   Seal,
 } from '../../domain/model.js';
+import type { Stray } from '../contract.js';
 import { toRecords } from '../shared/records.js';
 import { rowReader } from './rows.js';
 import { run } from './run.js';
@@ -24,6 +25,7 @@ export const readRunRow = rowReader<PipelineRun>(PIPELINE_RUN_COLUMNS);
 export const readEventRow = rowReader<PipelineEvent>(PIPELINE_EVENT_COLUMNS);
 export const readAlertRow = rowReader<Alert>(ALERT_COLUMNS);
 export const readSealRow = rowReader<Seal>(SEAL_COLUMNS);
+export const readStrayRow = rowReader<Stray>(['TableName', 'LogID', 'RowsFound']);
 
 /** Batches with all that belongs to them. What `find` locks is locked before the rest is read: statements keep their order. */
 export async function readBatches(

@@ -15,6 +15,7 @@ import {
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
 } from '../../domain/columns.js';
+import { OF_BATCHES } from '../contract.js';
 
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   text: 'text[]',
@@ -82,6 +83,11 @@ export function statements(schema: string) {
     advance: `UPDATE ${turns} SET Watermark = $2 WHERE Scope = $1`,
 
     storeID: `SELECT StoreID FROM ${store}`,
+    createdAt: `SELECT CreatedAt FROM ${store}`,
+    strays: OF_BATCHES.map(
+      (table) => `SELECT '${table}' AS TableName, T.LogID, COUNT(*) AS RowsFound FROM ${schema}.${table} AS T
+        WHERE NOT EXISTS (SELECT FROM ${batches} AS L WHERE L.LogID = T.LogID) GROUP BY T.LogID`,
+    ).join(' UNION ALL '),
     uncertifiedRuns: `SELECT R.RunID, R.LogID, R.Status, R.EndTime, L.WorkflowID
       FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
       WHERE R.CertifiedAt IS NULL AND L.Namespace = $1 AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,

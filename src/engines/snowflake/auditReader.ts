@@ -3,7 +3,7 @@ import { PIPELINE_LOG_COLUMNS, PIPELINE_RUN_COLUMNS } from '../../domain/columns
 import { BadConfig } from '../../domain/errors.js';
 import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter } from '../contract.js';
+import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
 import { toRecords } from '../shared/records.js';
 import { Database } from './database.js';
 import { explained, isMissing, isSessionGone } from './errors.js';
@@ -13,9 +13,9 @@ import { queryTag } from './queryTag.js';
 import { belongings, readRecords, rowsOf } from './records.js';
 import { rowReader } from './rows.js';
 import { schemaName } from './schemaName.js';
-import { listSeals, readSeal } from './seals.js';
+import { latestSeals, listSeals, readSeal } from './seals.js';
 import type { Row, Statement } from './session.js';
-import { ids, readList, selectStoreID } from './statements.js';
+import { ids, readList, selectCreatedAt, selectStoreID, selectStrays } from './statements.js';
 import { readUrl } from './url.js';
 
 const SESSIONS = 2;
@@ -56,10 +56,26 @@ class SnowflakeAuditReader implements AuditReader {
     return row!['StoreID'] as string;
   }
 
+  async createdAt(): Promise<string> {
+    const [row] = await this.#read(selectCreatedAt(this.db.schema));
+    return rowReader<{ CreatedAt: string }>(['CreatedAt'])(row!).CreatedAt;
+  }
+
   async seals(filter: SealFilter): Promise<Seal[]> {
     const { logID } = filter;
     const rows = await this.#read(listSeals(this.db.schema, filter), logID === undefined ? [] : [logID]);
     return rows.map(readSeal);
+  }
+
+  async latestSeals(logIDs: readonly number[]): Promise<Seal[]> {
+    if (logIDs.length === 0) return [];
+    const statement = latestSeals(`${this.db.schema}.Seal`, logIDs);
+    return (await this.#read(statement, [...logIDs])).map(readSeal);
+  }
+
+  async strays(): Promise<Stray[]> {
+    const rows = await this.#read(selectStrays(this.db.schema));
+    return rows.map(rowReader<Stray>(['TableName', 'LogID', 'RowsFound']));
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {

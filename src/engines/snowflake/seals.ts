@@ -12,13 +12,16 @@ export const readSeal: (row: Row) => Seal = rowReader<Seal>(SEAL_COLUMNS);
 /** The latest of each batch. */
 export async function findSeals(tables: Tables, logIDs: readonly number[]): Promise<Seal[]> {
   if (logIDs.length === 0) return [];
-  const wanted = ids(logIDs);
-  const rows = await tables.frame.read(['Seal'], {
-    text: `${select(tables.name('Seal'))} WHERE T.LogID IN ${wanted.text}
+  return (await tables.frame.read(['Seal'], latestSeals(tables.name('Seal'), logIDs))).map(readSeal);
+}
+
+export function latestSeals(table: string, logIDs: readonly number[]): Statement {
+  const { text, binds } = ids(logIDs);
+  return {
+    text: `${select(table)} WHERE T.LogID IN ${text}
       QUALIFY ROW_NUMBER() OVER (PARTITION BY T.LogID ORDER BY T.SealNo DESC) = 1`,
-    binds: wanted.binds,
-  });
-  return rows.map(readSeal);
+    binds,
+  };
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { Bind } from 'snowflake-sdk';
 import type { ColumnKind } from '../../domain/columns.js';
 import { columnKind, PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
+import { OF_BATCHES } from '../contract.js';
 import type { Statement } from './session.js';
 
 /** Batches and what belongs to them. */
@@ -51,6 +52,18 @@ export function time(placeholder: string): string {
 
 export function selectStoreID(schema: string): Statement {
   return { text: `SELECT StoreID AS "StoreID" FROM ${schema}.Store` };
+}
+
+export function selectCreatedAt(schema: string): Statement {
+  return { text: `SELECT ${readList(['CreatedAt'])} FROM ${schema}.Store T` };
+}
+
+/** Rows whose batch is not there. No key of Snowflake prevents them. */
+export function selectStrays(schema: string): Statement {
+  const ofTable = (table: string): string =>
+    `SELECT '${table}' AS "TableName", T.LogID AS "LogID", COUNT(*) AS "RowsFound" FROM ${schema}.${table} T
+     LEFT JOIN ${schema}.PipelineLog L ON L.LogID = T.LogID WHERE L.LogID IS NULL GROUP BY T.LogID`;
+  return { text: OF_BATCHES.map(ofTable).join(' UNION ALL ') };
 }
 
 /** Ids as one bind, however many. */

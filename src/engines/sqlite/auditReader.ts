@@ -3,11 +3,12 @@ import type Database from 'better-sqlite3';
 import { BadInput, NotFound } from '../../domain/errors.js';
 import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter } from '../contract.js';
+import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
 import { folderOf, hasTable, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
 import { batchReader } from './readBatch.js';
 import { fromStored } from './rows.js';
-import { readStoreID } from './storeID.js';
+import { readCreatedAt, readStoreID } from './storeID.js';
+import { findStrays } from './strays.js';
 
 export async function openAuditReader({ url, schema = 'Audit' }: AuditOptions): Promise<AuditReader> {
   const folder = folderOf(url);
@@ -82,12 +83,27 @@ class SqliteAuditReader implements AuditReader {
     return patiently(() => readStoreID(this.db));
   }
 
+  async createdAt(): Promise<string> {
+    return patiently(() => readCreatedAt(this.db));
+  }
+
   seals({ logID, after = 0, limit }: SealFilter): Promise<Seal[]> {
     const ofBatch = logID === undefined ? '' : 'AND LogID = @logID';
     const select = this.db.prepare<[object], Seal>(
       `SELECT * FROM main.Seal WHERE SealNo > @after ${ofBatch} ORDER BY SealNo LIMIT @limit`,
     );
     return patiently(() => select.all({ after, limit, ...(logID === undefined ? {} : { logID }) }));
+  }
+
+  latestSeals(logIDs: readonly number[]): Promise<Seal[]> {
+    const select = this.db.prepare<[number], Seal>(
+      'SELECT * FROM main.Seal WHERE LogID = ? ORDER BY SealNo DESC LIMIT 1',
+    );
+    return patiently(() => logIDs.flatMap((logID) => select.all(logID)));
+  }
+
+  strays(): Promise<Stray[]> {
+    return patiently(() => findStrays(this.db));
   }
 
   async query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
