@@ -82,7 +82,7 @@ async function checkRun(
   const history = await readHistory(temporal, record, run);
   if (!history) {
     findings.note('beyond retention');
-    if (run.CertifiedAt === null) {
+    if (run.CertifiedAt === null || run.CertifiedEventID === null) {
       findings.add('gap', `run ${run.RunID} was not certified before Temporal erased its history`);
     }
   } else if (!history.end) {
