@@ -42,6 +42,13 @@ export function statements(schema: string) {
   const seals = `${schema}.Seal`;
   const turns = `${schema}.Turn`;
   const store = `${schema}.Store`;
+  const uncertified = (hasEnd: string): string => `FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
+      WHERE R.CertifiedAt IS NULL AND R.EndTime IS ${hasEnd} AND L.Namespace = $1 AND L.WorkflowType IS NOT NULL`;
+  const page = (
+    hasEnd: string,
+  ): string => `SELECT R.RunID, R.LogID, R.Status, R.StartTime, R.EndTime, L.WorkflowID
+      ${uncertified(hasEnd)} AND R.LogID >= $2 AND (R.LogID > $2 OR R.RunID > $3)
+      ORDER BY R.LogID, R.RunID LIMIT $4`;
   const sql = {
     findBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID`,
     // FOR UPDATE and nothing weaker: it makes inserts of events and runs of these batches wait, as their foreign keys
@@ -82,9 +89,9 @@ export function statements(schema: string) {
     advance: `UPDATE ${turns} SET Watermark = $2 WHERE Scope = $1`,
 
     storeID: `SELECT StoreID FROM ${store}`,
-    uncertifiedRuns: `SELECT R.RunID, R.LogID, R.Status, R.EndTime, L.WorkflowID
-      FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
-      WHERE R.CertifiedAt IS NULL AND L.Namespace = $1 AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
+    openRuns: page('NULL'),
+    endedRuns: page('NOT NULL'),
+    countOpenRuns: `SELECT count(*) ${uncertified('NULL')}`,
   };
   const inserts = {
     insertRuns: `${insert(runs, PIPELINE_RUN_COLUMNS)} ON CONFLICT (RunID) DO NOTHING`,
