@@ -61,15 +61,22 @@ export class Auditor {
       auditMetrics().observe('outboxAge', () =>
         recorder.waiting().then(({ oldest }) => secondsSince(oldest)),
       ),
-      auditMetrics().observe('openBatches', () => sum(this.#desks, ({ closer }) => closer.openBatches)),
+      auditMetrics().observe('openBatches', () => this.#openBatches()),
       auditMetrics().observe('reconcilerLag', () => this.#reconcilerLag()),
     ];
+  }
+
+  async #openBatches(): Promise<number | undefined> {
+    const store = this.#recorder?.store;
+    if (!store) return undefined;
+    const counts = await Promise.all([...this.#desks.keys()].map((name) => store.countOpenRuns(name)));
+    return counts.reduce((total, count) => total + count, 0);
   }
 
   /** The longest of all task queues that it is this process's turn to look at. */
   #reconcilerLag(): number | undefined {
     const looks = [...this.#desks.values()]
-      .flatMap(({ workers }) => workers.map(({ reconciler }) => reconciler.lastLook))
+      .flatMap(({ workers }) => workers.map(({ reconciler }) => reconciler.lookedUpTo))
       .filter((look) => look !== undefined);
     return looks.length === 0 ? undefined : secondsSince(looks.sort()[0]);
   }
@@ -155,8 +162,4 @@ export class Auditor {
 
 function secondsSince(time: string | undefined): number | undefined {
   return time === undefined ? undefined : (Date.now() - Date.parse(time)) / 1_000;
-}
-
-function sum<T>(items: ReadonlyMap<string, T>, value: (item: T) => number): number {
-  return [...items.values()].reduce((total, item) => total + value(item), 0);
 }

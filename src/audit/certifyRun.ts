@@ -1,6 +1,7 @@
 import type { PipelineRun } from '../domain/model.js';
 import { FAILED_STATUSES } from '../domain/model.js';
 import type { RunHistory } from './history.js';
+import type { RateLimit } from './rateLimit.js';
 import type { Recorder } from './recorder.js';
 import { isNotFound } from './temporalReader.js';
 import type { RunKey, TemporalReader } from './temporalReader.js';
@@ -11,28 +12,58 @@ export async function certifyRun(
   recorder: Recorder,
   run: RunKey,
 ): Promise<boolean> {
-  const { store } = recorder;
   // What is not in the store yet would be taken for lost.
-  if (!store) return false;
+  if (!recorder.store) return false;
   const history = await temporal.history(run);
-  if (!history.end) return false;
-  const { baseRunID } = history;
-  if (baseRunID !== null) {
-    const [known] = await store.transaction((tx) => tx.findRuns([baseRunID]));
-    if (!known) await certifyBase(temporal, recorder, { ...run, RunID: baseRunID });
-  }
-  report(recorder, run, history, await recorder.settle(history));
-  if (history.end.byReset) await openSuccessor(temporal, recorder, run);
+  if (!history.end || !recorder.store) return false;
+  const [settled] = await certifyAll(temporal, recorder, [history]);
+  if (settled!.status === 'rejected') throw settled!.reason;
   return true;
+}
+
+export function readHistories(
+  temporal: TemporalReader,
+  runs: readonly RunKey[],
+  rate: RateLimit,
+  signal?: AbortSignal,
+): Promise<Array<PromiseSettledResult<RunHistory>>> {
+  return Promise.allSettled(
+    runs.map(async (run) => {
+      await rate.take(signal);
+      return temporal.history(run);
+    }),
+  );
+}
+
+/**
+ * Certifies runs that have ended, and keeps their order: a batch names its parent, and the run before, when it is made.
+ * Answers in the order of the argument.
+ */
+export async function certifyAll(
+  temporal: TemporalReader,
+  recorder: Recorder,
+  histories: readonly RunHistory[],
+): Promise<Array<PromiseSettledResult<void>>> {
+  const bases = await Promise.allSettled(
+    histories.map((history) => certifyBaseOf(temporal, recorder, history)),
+  );
+  return Promise.allSettled(
+    histories.map(async (history, index) => {
+      const base = bases[index]!;
+      if (base.status === 'rejected') throw base.reason;
+      // All of them are with the recorder before the first one is written.
+      report(recorder, history, await recorder.settle(history));
+      if (history.end?.byReset) await openSuccessor(temporal, recorder, history.start);
+    }),
+  );
 }
 
 function report(
   { options: { logger } }: Recorder,
-  { WorkflowID }: RunKey,
-  { end }: RunHistory,
+  { start: { WorkflowID }, end }: RunHistory,
   run: PipelineRun | undefined,
 ): void {
-  // Another worker has read the same history.
+  // Another worker has read the same history, or only a late event was taken in.
   if (!run || !end) return;
   const { LogID, RunID, Status, GapCount } = run;
   const about = { LogID, WorkflowID, RunID, Status, GapCount };
@@ -45,9 +76,16 @@ function report(
 }
 
 /** The steps that a reset kept belong to the run that made them. */
-async function certifyBase(temporal: TemporalReader, recorder: Recorder, base: RunKey): Promise<void> {
+async function certifyBaseOf(
+  temporal: TemporalReader,
+  recorder: Recorder,
+  { start: { WorkflowID }, baseRunID }: RunHistory,
+): Promise<void> {
+  if (baseRunID === null) return;
+  const [known] = (await recorder.store?.transaction((tx) => tx.findRuns([baseRunID]))) ?? [];
+  if (known) return;
   try {
-    await certifyRun(temporal, recorder, base);
+    await certifyRun(temporal, recorder, { WorkflowID, RunID: baseRunID });
   } catch (error) {
     // Beyond retention: the reset run's own history tells of them.
     if (!isNotFound(error)) throw error;

@@ -9,21 +9,26 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@temporalio/common';
-import type { UncertifiedRun } from '../engines/contract.js';
+import type { AuditStore, UncertifiedRun } from '../engines/contract.js';
+import { Backoff } from './backoff.js';
 import { certifyRun } from './certifyRun.js';
+import { giveUpErased } from './erasedRun.js';
 import type { GoodEnd } from './ledger/closeRuns.js';
+import { OutageLog } from './outageLog.js';
+import { RateLimit } from './rateLimit.js';
 import type { Recorder } from './recorder.js';
 import { isNotFound } from './temporalReader.js';
 import type { EndedRun, RunKey, TemporalReader } from './temporalReader.js';
+import { LOOK_WIDTH } from './uncertified.js';
 
-/** Ids in one visibility query; with more running rows than this, looks take turns. */
-const LOOK_WIDTH = 200;
 /**
  * When to read the history after the hint. The close event follows it within tens of milliseconds, more under load; each
  * read that comes too early costs as much as the one that counts. After the last one, the regular look finds the run.
  */
 const READ_AFTER_MS = [150, 250, 400];
 const MOST_AT_ONCE = 8;
+/** Histories read in a second, and at once after a quiet time: more than a worker's runs end, and no flood after an outage. */
+const PER_SECOND = 200;
 const DRAIN_MS = 5_000;
 /**
  * From this share of its thread's time on, a worker is called busy: measured so, it holds on fast machines and slow ones.
@@ -36,15 +41,19 @@ const WHILE_DOWN_MS = 1_000;
 
 export class Closer {
   readonly #inProgress = new Map<string, Promise<void>>();
-  /** Runs that Temporal no longer knows. */
-  readonly #gone = new Set<string>();
+  readonly #backoff = new Backoff();
+  readonly #rate = new RateLimit(PER_SECOND, PER_SECOND);
+  readonly #lookLog: OutageLog;
+  readonly #runLog: OutageLog;
   #waiting: Array<() => void> = [];
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
-  #look: Promise<void> | undefined;
-  /** As of the last look. */
-  openBatches = 0;
-  #position = 0;
+  #look: Promise<unknown> | undefined;
+  /** Where the next look goes on: with more rows than one takes, looks take turns. */
+  readonly #after: Record<'open' | 'ended', UncertifiedRun | undefined> = {
+    open: undefined,
+    ended: undefined,
+  };
   #loopAtLook = performance.eventLoopUtilization();
   #load = 0;
   #isStopping = false;
@@ -54,7 +63,10 @@ export class Closer {
     readonly temporal: TemporalReader,
     readonly recorder: Recorder,
     readonly logger: Logger,
-  ) {}
+  ) {
+    this.#lookLog = new OutageLog(logger, 'warn');
+    this.#runLog = new OutageLog(logger, 'warn');
+  }
 
   start(): void {
     const lookMs = this.recorder.store?.pace.lookMs ?? WHILE_DOWN_MS;
@@ -91,8 +103,8 @@ export class Closer {
     const done = async (): Promise<void> => {
       await this.#look;
       await Promise.all(this.#inProgress.values());
-      await this.lookForEnds();
-      await Promise.all(this.#inProgress.values());
+      this.#after.ended = undefined;
+      while ((await this.lookForEnds()) && !this.#isOver) await Promise.all(this.#inProgress.values());
     };
     const timeout = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());
     await Promise.race([done(), timeout]);
@@ -100,39 +112,47 @@ export class Closer {
     this.#isOver = true;
   }
 
-  async lookForEnds(): Promise<void> {
+  /** Answers whether it found something, and another look may find more. */
+  async lookForEnds(): Promise<boolean> {
     const { store } = this.recorder;
     // What is not in the store yet would be taken for lost.
-    if (!store) return;
+    if (!store) return false;
     try {
-      const uncertified = (await store.uncertifiedRuns(this.temporal.namespace)).filter(
-        ({ RunID }) => !this.#inProgress.has(RunID) && !this.#gone.has(RunID),
-      );
-      const running = new Map(
-        uncertified.filter(({ Status }) => Status === 'Running').map((run) => [run.RunID, run]),
-      );
-      this.openBatches = running.size;
-      const ended = await this.temporal.ended(this.#nextOf([...running.values()]));
+      const [open, closed] = await Promise.all([this.#next(store, 'open'), this.#next(store, 'ended')]);
+      const running = new Map(open.map((run) => [run.RunID, run]));
+      const ended = await this.temporal.ended(open);
       const mayWait = this.#isBusy && !this.#isStopping;
       const shown = mayWait ? ended.flatMap((end) => goodEnd(end, running.get(end.RunID))) : [];
       const waiting = new Set(shown.map(({ RunID }) => RunID));
-      const due = uncertified.filter(
-        ({ EndTime }) => EndTime !== null && !(mayWait && Date.now() - Date.parse(EndTime) < LONGEST_WAIT_MS),
+      const due = closed.filter(
+        ({ EndTime }) => !(mayWait && Date.now() - Date.parse(EndTime!) < LONGEST_WAIT_MS),
       );
       for (const run of [...ended.filter(({ RunID }) => !waiting.has(RunID)), ...due]) {
         void this.#certify(run, [0]);
       }
       await this.recorder.close(shown);
+      this.#lookLog.settle('Temporal tells again which runs have ended', {});
+      return ended.length + due.length > 0 || this.#after.ended !== undefined;
     } catch (error) {
-      this.logger.warn('Batchtrail could not ask Temporal which runs have ended; it asks again', { error });
+      // The recorder says it when it is the store.
+      if (this.recorder.store)
+        this.#lookLog.complain('Batchtrail could not ask which runs have ended; it asks again', { error });
+      return false;
     }
   }
 
-  #nextOf(running: readonly UncertifiedRun[]): UncertifiedRun[] {
-    if (this.#position >= running.length) this.#position = 0;
-    const turn = running.slice(this.#position, this.#position + LOOK_WIDTH);
-    this.#position += LOOK_WIDTH;
-    return turn;
+  /** The rows that it is this look's turn to look at. */
+  async #next(store: AuditStore, which: 'open' | 'ended'): Promise<UncertifiedRun[]> {
+    // What was found before comes first.
+    if (which === 'ended' && this.#inProgress.size >= LOOK_WIDTH) return [];
+    const page = await store.uncertifiedRuns({
+      namespace: this.temporal.namespace,
+      ended: which === 'ended',
+      after: this.#after[which],
+      limit: LOOK_WIDTH,
+    });
+    this.#after[which] = page.length === LOOK_WIDTH ? page.at(-1) : undefined;
+    return page.filter(({ RunID }) => !this.#inProgress.has(RunID) && !this.#backoff.isWaiting(RunID));
   }
 
   /** Reads the history after each of the pauses, until it has the run's end. */
@@ -140,34 +160,45 @@ export class Closer {
     const known = this.#inProgress.get(run.RunID);
     if (known) return known;
     const certifying = this.#readUntilEnded(run, pauses)
-      .catch((error: unknown) => this.#reportFailure(run, error))
+      .catch((error: unknown) => this.#comeBack(run, error))
       .finally(() => this.#inProgress.delete(run.RunID));
     this.#inProgress.set(run.RunID, certifying);
     return certifying;
   }
 
-  #reportFailure(run: RunKey, error: unknown): void {
-    if (isNotFound(error)) {
-      this.#gone.add(run.RunID);
-      this.logger.warn('Temporal has no history of this run any more; its batch stays as workers saw it', {
-        ...run,
-      });
-    } else {
-      this.logger.warn('Batchtrail could not close a batch by its history yet; it tries again', {
-        ...run,
-        error,
-      });
+  async #comeBack(run: RunKey, reason: unknown): Promise<void> {
+    let error = reason;
+    try {
+      if (isNotFound(reason)) return void (await giveUpErased(this.recorder, run));
+    } catch (other) {
+      error = other;
     }
+    const { store } = this.recorder;
+    // That the store is down is no fault of this run.
+    if (!store) return;
+    const { WorkflowID, RunID } = run;
+    this.#backoff.failed(RunID);
+    const [known] = await store.transaction((tx) => tx.findRuns([RunID])).catch(() => []);
+    this.#runLog.complain('Batchtrail could not close a batch by its history yet; it tries again', {
+      ...{ LogID: known?.LogID, WorkflowID, RunID },
+      runsThatFail: this.#backoff.size,
+      error,
+    });
   }
 
   async #readUntilEnded(run: RunKey, pauses: readonly number[]): Promise<void> {
     for (const pause of pauses) {
       await delay(pause);
-      if (
-        await this.#inTurn(async () => this.#isOver || (await certifyRun(this.temporal, this.recorder, run)))
-      )
-        return;
+      if (await this.#inTurn(() => this.#certifyNow(run))) return;
     }
+  }
+
+  async #certifyNow(run: RunKey): Promise<boolean> {
+    if (!this.#isOver) await this.#rate.take();
+    if (this.#isOver) return true;
+    const isDone = await certifyRun(this.temporal, this.recorder, run);
+    if (isDone) this.#backoff.succeeded(run.RunID);
+    return isDone;
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

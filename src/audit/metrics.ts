@@ -27,10 +27,10 @@ function instruments() {
       unit: 's',
     }),
     openBatches: meter.createObservableGauge('batchtrail.batches.open', {
-      description: 'Batches that have not ended, as of the last look',
+      description: 'Runs that have not ended, of those that have a row',
     }),
     reconcilerLag: meter.createObservableGauge('batchtrail.reconciler.lag', {
-      description: 'Since when the reconciler has not completed a look',
+      description: 'Since when no run that closed has been looked for',
       unit: 's',
     }),
   };

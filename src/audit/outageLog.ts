@@ -1,4 +1,4 @@
-/** What the log says about a store that does not take changes: once a minute, however often it fails. */
+/** What the log says about something that fails again and again: once a minute, however often it fails. */
 import type { Logger } from '@temporalio/common';
 
 const INTERVAL_MS = 60_000;
@@ -7,13 +7,16 @@ export class OutageLog {
   #lastComplaint = -Infinity;
   #isOpen = false;
 
-  constructor(readonly logger: Logger) {}
+  constructor(
+    readonly logger: Logger,
+    readonly level: 'error' | 'warn' = 'error',
+  ) {}
 
   complain(message: string, facts: object): void {
     if (Date.now() - this.#lastComplaint < INTERVAL_MS) return;
     this.#lastComplaint = Date.now();
     this.#isOpen = true;
-    this.logger.error(message, facts);
+    this.logger[this.level](message, { ...facts });
   }
 
   /** Something was said that the next `settle` answers. */

@@ -1,10 +1,12 @@
 /** Reads the histories that batches are held against: of any namespace, and telling what was erased from what is wrong. */
 import type { PipelineLog, PipelineRun } from '../domain/model.js';
 import type { RunHistory } from './history.js';
-import { Pace } from './pace.js';
+import { HISTORIES_AT_ONCE, RateLimit } from './rateLimit.js';
 import { isDenied, isNotFound } from './temporalReader.js';
 import type { TemporalReader } from './temporalReader.js';
 
+/** A person waits for these reads, and asks for them now and then: more of them than where nobody does. */
+const PER_SECOND = 200;
 /** What Temporal has most likely erased costs it little: it only finds that it has nothing. */
 const COST_OF_ERASED = 0.1;
 
@@ -23,7 +25,7 @@ export class ProvenHistories {
 
   constructor(
     readonly temporal: TemporalReader,
-    readonly pace = new Pace(),
+    readonly rate = new RateLimit(PER_SECOND, HISTORIES_AT_ONCE),
   ) {}
 
   async find({ Namespace, WorkflowID }: PipelineLog, run: PipelineRun): Promise<Found> {
@@ -36,7 +38,7 @@ export class ProvenHistories {
       );
     }
     const isOld = wasErased(run, keptMs);
-    await this.pace.turn(isOld ? COST_OF_ERASED : 1);
+    await this.rate.take(undefined, isOld ? COST_OF_ERASED : 1);
     try {
       return { history: await temporal.history({ WorkflowID: WorkflowID ?? '', RunID: run.RunID }) };
     } catch (error) {

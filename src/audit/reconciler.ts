@@ -6,9 +6,13 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from '@temporalio/common';
 import { isoTime } from '../domain/time.js';
 import type { WorkerPlace } from './auditor.js';
+import { Backoff } from './backoff.js';
 import { addMissing, quoted } from './missingRuns.js';
+import { steadyRate } from './rateLimit.js';
+import { OutageLog } from './outageLog.js';
 import type { Recorder } from './recorder.js';
-import type { TemporalReader } from './temporalReader.js';
+import { survey } from './survey.js';
+import type { ClosedRun, TemporalReader } from './temporalReader.js';
 
 const EVERY_MS = 15_000;
 const TURN_MS = 60_000;
@@ -16,29 +20,45 @@ const TURN_MS = 60_000;
 const OVERLAP_MS = 120_000;
 const RETENTION_WARNING = 0.8;
 const WARN_EVERY_MS = 3_600_000;
+const SURVEY_EVERY_MS = 600_000;
+/** A shutdown waits so long for what is being read or written. */
+const STOP_MS = 2_000;
 
 export class Reconciler {
   readonly #holder = randomUUID();
+  readonly #stopping = new AbortController();
+  readonly #rate = steadyRate();
+  readonly #backoff = new Backoff();
+  readonly #log: OutageLog;
+  /** Runs that were given up, and said to be. */
+  #givenUp = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
-  #isStopping = false;
+  #hasTurn = false;
+  #lookedUpTo: string | undefined = isoTime(Date.now());
+  #lastSurvey = 0;
   #lastWarning = 0;
-  #lastLook: string | undefined;
+  #retentionMs = 0;
 
   constructor(
     readonly temporal: TemporalReader,
     readonly recorder: Recorder,
     readonly place: WorkerPlace,
     readonly logger: Logger,
-  ) {}
+  ) {
+    this.#log = new OutageLog(logger, 'warn');
+  }
 
-  /** When this process last completed a look; undefined while it is another one's turn. */
-  get lastLook(): string | undefined {
-    return this.#lastLook;
+  /**
+   * Runs that closed before this time have been looked at; when no look was completed yet, the time of the start.
+   * Undefined while it is another process's turn.
+   */
+  get lookedUpTo(): string | undefined {
+    return this.#lookedUpTo;
   }
 
   start(): void {
-    this.#looking = this.#lookInTurn().finally(() => {
+    this.#looking = this.look().finally(() => {
       this.#looking = undefined;
       if (this.#isStopping) return;
       const lookMs = this.recorder.store?.pace.lookMs ?? 0;
@@ -47,23 +67,39 @@ export class Reconciler {
     });
   }
 
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    clearTimeout(this.#timer);
-    await this.#looking;
-    await this.#takeTurn(0).catch(() => undefined);
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
-  async #lookInTurn(): Promise<void> {
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearTimeout(this.#timer);
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, STOP_MS).unref());
+    await Promise.race([this.#looking, timeout]);
+    // Nobody waits for it: without it, the turn is over by itself a little later.
+    if (this.#hasTurn) void this.#takeTurn(0).catch(() => undefined);
+  }
+
+  /** One look, if it is this process's turn. */
+  async look(): Promise<void> {
+    let keeping: NodeJS.Timeout | undefined;
     try {
+      if (!this.recorder.store) return await this.#warnWhileDown();
       const turn = await this.#takeTurn(TURN_MS);
-      if (turn) await this.#look(turn.watermark);
-      this.#lastLook = turn && isoTime(Date.now());
+      this.#hasTurn = turn !== undefined;
+      // A long look keeps its turn.
+      keeping = setInterval(() => void this.#takeTurn(TURN_MS).catch(() => undefined), TURN_MS / 3);
+      this.#lookedUpTo = turn && (await this.#lookSince(turn.watermark));
+      if (turn) await this.#survey();
+      this.#log.settle('Batchtrail looks for runs that no worker saw again', { ...this.place });
     } catch (error) {
-      this.logger.warn('Batchtrail could not look for runs that no worker saw; it looks again', {
+      if (this.#isStopping) return;
+      this.#log.complain('Batchtrail could not look for runs that no worker saw; it looks again', {
         ...this.place,
         error,
       });
+    } finally {
+      clearInterval(keeping);
     }
   }
 
@@ -76,43 +112,78 @@ export class Reconciler {
     return this.recorder.store?.transaction((tx) => tx.takeTurn(turn));
   }
 
-  async #look(watermark: string): Promise<void> {
+  /** Answers up to when it has looked. */
+  async #lookSince(watermark: string): Promise<string> {
+    const { signal } = this.#stopping;
+    signal.throwIfAborted();
+    const began = isoTime(Date.now());
     const since = isoTime(Date.parse(watermark) - OVERLAP_MS);
     const query = `TaskQueue = ${quoted(this.place.taskQueue)} AND CloseTime >= ${quoted(since)}`;
-    // A long look keeps its turn.
-    const keeping = setInterval(() => void this.#takeTurn(TURN_MS).catch(() => undefined), TURN_MS / 3);
-    try {
-      const { added, latest } = await addMissing(this.temporal, this.recorder, query);
-      if (added > 0) {
-        this.logger.info('Batchtrail made the batches of runs that no worker saw', { ...this.place, added });
-      }
-      if (latest !== undefined && latest > watermark) {
-        await this.recorder.store?.transaction((tx) => tx.advance(this.#scope, latest));
-      }
-    } finally {
-      clearInterval(keeping);
+    const options = { rate: this.#rate, backoff: this.#backoff, signal };
+    const looked = await addMissing(this.temporal, this.recorder, query, options);
+    const { added, latest = watermark, failed } = looked;
+    if (added > 0) {
+      this.logger.info('Batchtrail made the batches of runs that no worker saw', { ...this.place, added });
     }
-    await this.#warnOfRetention();
+    const heldBy = this.#stillHoped(failed)[0]?.EndTime;
+    const next = heldBy !== undefined && heldBy < latest ? heldBy : latest;
+    if (next > watermark) {
+      await this.recorder.store?.transaction((tx) => tx.advance(this.#scope, next));
+    }
+    return heldBy ?? began;
   }
 
-  /** What Temporal erases can't be proven any more. */
-  async #warnOfRetention(): Promise<void> {
-    const { store } = this.recorder;
-    if (!store || Date.now() - this.#lastWarning < WARN_EVERY_MS) return;
-    const retentionMs = await this.temporal.retentionMs();
-    if (retentionMs === 0) return;
-    const warnBefore = isoTime(Date.now() - retentionMs * RETENTION_WARNING);
-    const aging = (await store.uncertifiedRuns(this.place.namespace)).filter(
-      ({ EndTime }) => EndTime !== null && EndTime < warnBefore,
-    );
-    this.#lastWarning = Date.now();
-    if (aging.length > 0) {
-      this.logger.warn('Runs are not certified yet, and Temporal erases their histories soon', {
-        ...this.place,
-        runs: aging.length,
-        retentionMs,
-        oldest: aging[0]!.EndTime,
+  /**
+   * The watermark stops before runs that failed, so that whoever has the turn next finds them, too: for as long as there
+   * is hope, because until then every look lists what closed since. Those that end first come first.
+   */
+  #stillHoped(failed: readonly ClosedRun[]): ClosedRun[] {
+    const hopeless = failed.filter(({ RunID }) => this.#backoff.isHopeless(RunID));
+    for (const { WorkflowID, RunID } of hopeless) {
+      if (this.#givenUp.has(RunID)) continue;
+      this.logger.error(
+        `A run that no worker saw has no batch, and Batchtrail stops trying. To try again: batchtrail backfill --since <its start> --query "RunId = '${RunID}'"`,
+        { WorkflowID, RunID },
+      );
+    }
+    this.#givenUp = new Set(hopeless.map(({ RunID }) => RunID));
+    return failed
+      .filter(({ RunID }) => !this.#givenUp.has(RunID))
+      .sort((a, b) => a.EndTime.localeCompare(b.EndTime));
+  }
+
+  async #survey(): Promise<void> {
+    if (Date.now() - this.#lastSurvey < SURVEY_EVERY_MS) return;
+    this.#retentionMs = await this.temporal.retentionMs();
+    const agingBefore = this.#agingBefore();
+    const { signal } = this.#stopping;
+    const { aging, oldest } = await survey(this.temporal, this.recorder, this.#rate, { agingBefore, signal });
+    this.#lastSurvey = Date.now();
+    // What Temporal erases can't be proven any more.
+    if (aging > 0) {
+      this.#warn('Runs are not certified yet, and Temporal erases their histories soon', {
+        ...{ runs: aging, oldest: oldest?.EndTime },
+        ...{ LogID: oldest?.LogID, WorkflowID: oldest?.WorkflowID, RunID: oldest?.RunID },
       });
     }
+  }
+
+  /** Nobody can tell which runs wait for a store that is down, but how long they may. */
+  async #warnWhileDown(): Promise<void> {
+    this.#retentionMs ||= await this.temporal.retentionMs();
+    if (this.#lookedUpTo === undefined || this.#lookedUpTo >= this.#agingBefore()) return;
+    this.#warn('The audit store is down, and Temporal soon erases the histories of runs that wait for it', {
+      since: this.#lookedUpTo,
+    });
+  }
+
+  #agingBefore(): string {
+    return this.#retentionMs === 0 ? '' : isoTime(Date.now() - this.#retentionMs * RETENTION_WARNING);
+  }
+
+  #warn(message: string, facts: object): void {
+    if (Date.now() - this.#lastWarning < WARN_EVERY_MS) return;
+    this.#lastWarning = Date.now();
+    this.logger.warn(message, { ...this.place, retentionMs: this.#retentionMs, ...facts });
   }
 }

@@ -141,16 +141,32 @@ function lastEnds(timeline: Timeline): PipelineEvent[] {
 }
 
 /** The successes that count: each step's last attempt, and the steps that a reset kept from earlier runs. */
-function finalSuccesses(timeline: Timeline, { activities }: RunHistory): PipelineEvent[] {
-  const kept = activities.filter((activity) => activity.kept).map(({ ActivityID }) => ActivityID);
-  const earlier = timeline
+function finalSuccesses(timeline: Timeline, { activities, baseRunID }: RunHistory): PipelineEvent[] {
+  const others = timeline
     .all()
     .filter(({ RunID, EventType }) => RunID !== timeline.runID && EventType === 'success');
-  const keptSuccesses = kept.map((id) => earlier.filter(({ ActivityID }) => ActivityID === id).at(-1));
+  const keptSuccesses = activities
+    .filter((activity) => activity.kept)
+    .map((activity) => keptSuccess(others, activity, baseRunID));
   return [
     ...keptSuccesses.filter((event) => event !== undefined),
     ...lastEnds(timeline).filter((event) => event.EventType === 'success' && !isLate(event)),
   ];
+}
+
+/** That of the run it was reset from, or of the one that this run kept it from: by when Temporal says it ended. */
+function keptSuccess(
+  others: readonly PipelineEvent[],
+  { ActivityID, end }: HistoryActivity,
+  baseRunID: string | null,
+): PipelineEvent | undefined {
+  const successes = others.filter((event) => event.ActivityID === ActivityID);
+  const distance = ({ EventTime }: PipelineEvent): number =>
+    Math.abs(Date.parse(EventTime) - Date.parse(end?.time ?? EventTime));
+  return (
+    successes.find(({ RunID }) => RunID === baseRunID) ??
+    successes.sort((a, b) => distance(a) - distance(b))[0]
+  );
 }
 
 /** Not `retrying`: the run is over, and only its own retry policy could go on. */

@@ -51,6 +51,8 @@ export class TemporalReader {
   constructor(
     public client: Client,
     readonly namespace: string,
+    /** Closed runs in one answer. */
+    readonly pageSize = PAGE_SIZE,
   ) {}
 
   /** The same for another namespace of the same server. */
@@ -107,7 +109,7 @@ export class TemporalReader {
       const request = {
         namespace: this.namespace,
         query: `ExecutionStatus != 'Running' AND (${query})`,
-        pageSize: PAGE_SIZE,
+        pageSize: this.pageSize,
         ...(nextPageToken ? { nextPageToken } : {}),
       };
       const page = await this.#ask(() => this.client.workflowService.listWorkflowExecutions(request));
@@ -129,22 +131,54 @@ export class TemporalReader {
     return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1_000;
   }
 
+  /** Throws when Temporal does not answer. */
+  async tryOut(): Promise<void> {
+    await this.retentionMs();
+  }
+
   /** Those of the runs that have ended. */
   async ended(runs: readonly RunKey[]): Promise<EndedRun[]> {
-    if (runs.length === 0) return [];
-    const ids = runs.map(({ RunID }) => `'${RunID}'`).join(', ');
-    const { executions } = await this.#ask(() =>
-      this.client.workflowService.listWorkflowExecutions({
-        namespace: this.namespace,
-        query: `ExecutionStatus != 'Running' AND RunId IN (${ids})`,
-        pageSize: runs.length,
-      }),
-    );
-    return (executions ?? []).map(({ execution, status, closeTime }) => ({
+    const executions = await this.#list(runs, "ExecutionStatus != 'Running' AND ");
+    return executions.map(({ execution, status, closeTime }) => ({
       WorkflowID: execution?.workflowId ?? '',
       RunID: execution?.runId ?? '',
       Status: GOOD_ENDS[status ?? 0],
       EndTime: time(closeTime),
     }));
+  }
+
+  /** Those of the runs that visibility shows, by RunID: when they ended, undefined for those that go on. */
+  async shown(runs: readonly RunKey[]): Promise<Map<string, string | undefined>> {
+    const executions = await this.#list(runs, '');
+    return new Map(
+      executions.map(({ execution, closeTime }) => [
+        execution?.runId ?? '',
+        closeTime ? time(closeTime) : undefined,
+      ]),
+    );
+  }
+
+  async #list(runs: readonly RunKey[], condition: string) {
+    if (runs.length === 0) return [];
+    const ids = runs.map(({ RunID }) => `'${RunID}'`).join(', ');
+    const { executions } = await this.#ask(() =>
+      this.client.workflowService.listWorkflowExecutions({
+        namespace: this.namespace,
+        query: `${condition}RunId IN (${ids})`,
+        pageSize: runs.length,
+      }),
+    );
+    return executions ?? [];
+  }
+
+  /** Whether Temporal still knows the run. */
+  async knows(run: RunKey): Promise<boolean> {
+    try {
+      await this.#ask(() => this.client.workflowService.describeWorkflowExecution(this.#requestFor(run)));
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
   }
 }

@@ -102,7 +102,7 @@ async function checkRun(
   const { history } = found;
   if (!history) {
     if (found.problem !== undefined) findings.add('gap', found.problem);
-    else if (run.CertifiedAt !== null) findings.note('beyond retention');
+    else if (run.CertifiedEventID !== null) findings.note('beyond retention');
     else findings.add('gap', `run ${run.RunID} was not certified before Temporal erased its history`);
   } else if (!history.end) {
     if (run.Status === 'Running') findings.note('running');

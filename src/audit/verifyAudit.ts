@@ -9,8 +9,8 @@ import type { Digest } from './chain.js';
 import { readChain } from './chain.js';
 import { inGroups } from './inGroups.js';
 import { quoted } from './missingRuns.js';
-import { HISTORIES_AT_ONCE } from './pace.js';
-import type { Pace } from './pace.js';
+import { HISTORIES_AT_ONCE } from './rateLimit.js';
+import type { RateLimit } from './rateLimit.js';
 import { ProvenHistories } from './provenHistories.js';
 import type { ClosedRun, TemporalReader } from './temporalReader.js';
 import { holds } from './verdict.js';
@@ -26,7 +26,7 @@ export interface What {
   readonly batch?: number | undefined;
   readonly digests?: readonly Digest[] | undefined;
   /** Of requests to Temporal. */
-  readonly pace?: Pace | undefined;
+  readonly rate?: RateLimit | undefined;
 }
 
 /** Hears what is found: first the batches, the newest first, then what has none. */
@@ -50,10 +50,10 @@ const PAGE = 200;
 export async function verifyAudit(
   reader: AuditReader,
   temporal: TemporalReader,
-  { taskQueue, since, batch, digests, pace }: What,
+  { taskQueue, since, batch, digests, rate }: What,
   listener: Listener,
 ): Promise<Verification> {
-  const histories = new ProvenHistories(temporal, pace);
+  const histories = new ProvenHistories(temporal, rate);
   const verdicts: Partial<Record<Verdict, number>> = {};
   let ok = true;
   for await (const page of pages(reader, since, batch)) {

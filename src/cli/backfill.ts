@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { pointInTime } from './arguments.js';
 import { print } from './output.js';
 import type { Configured } from './program.js';
+import { reportFailed } from './reconcile.js';
 
 const REPORT_EVERY = 100;
 
@@ -23,11 +24,12 @@ export function addBackfill(program: Command, configured: Configured): void {
       const config = configured();
       const { backfill } = await import('./runReconcile.js');
       let reported = 0;
-      const { runs, added } = await backfill(config, since, query, (done, missing) => {
+      const { runs, added, failed } = await backfill(config, since, query, (done, missing) => {
         if (done - reported < REPORT_EVERY) return;
         reported = done;
         process.stderr.write(`${done} of ${missing}\n`);
       });
       print(`${runs} closed runs since ${since}: ${added} had no batch and have one now`);
+      reportFailed(failed.length);
     });
 }

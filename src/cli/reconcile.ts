@@ -19,7 +19,7 @@ export function addReconcile(program: Command, configured: Configured): void {
     .action(async ({ since }: { since?: string }) => {
       const config = configured();
       const { reconcile } = await import('./runReconcile.js');
-      const { looked, certified, gone } = await reconcile(
+      const { looked, certified, gone, failed } = await reconcile(
         config,
         since ?? isoTime(Date.now() - DEFAULT_SINCE_MS),
       );
@@ -31,5 +31,13 @@ export function addReconcile(program: Command, configured: Configured): void {
           `${gone} can't be certified: Temporal has erased their histories, and their batches stay as workers saw them`,
         );
       }
+      reportFailed(failed + looked.failed.length);
     });
+}
+
+/** A command that did a part of it has not succeeded. */
+export function reportFailed(runs: number): void {
+  if (runs === 0) return;
+  process.stderr.write(`${runs} runs could not be closed by their histories; the log names them\n`);
+  process.exitCode = 1;
 }

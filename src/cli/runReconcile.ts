@@ -26,7 +26,7 @@ export function backfill(
   const which = query ?? `TaskQueue = ${quoted(config.worker.taskQueue)}`;
   return withTemporalReader(config, (temporal) =>
     withRecorder(config, (recorder) =>
-      addMissing(temporal, recorder, `StartTime >= ${quoted(since)} AND (${which})`, onProgress),
+      addMissing(temporal, recorder, `StartTime >= ${quoted(since)} AND (${which})`, { onProgress }),
     ),
   );
 }

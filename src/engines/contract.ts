@@ -44,12 +44,29 @@ export interface AuditStore {
    * transaction's own calls, and is run again after a conflict with another transaction.
    */
   transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T>;
-  /** Runs of workflows (their batch has a WorkflowType) whose CertifiedAt is NULL, those with the lowest LogID first. */
-  uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]>;
+  /**
+   * A page of the runs of workflows (their batch has a WorkflowType) whose CertifiedAt is NULL, in the order of LogID and
+   * RunID. It costs what the page has, not what the audit has.
+   */
+  uncertifiedRuns(page: UncertifiedPage): Promise<UncertifiedRun[]>;
+  /** How many runs of workflows go on. */
+  countOpenRuns(namespace: string): Promise<number>;
   close(): Promise<void>;
 }
 
-export interface UncertifiedRun extends Pick<PipelineRun, 'RunID' | 'LogID' | 'Status' | 'EndTime'> {
+export interface UncertifiedPage {
+  readonly namespace: string;
+  /** Those that have an EndTime, or those that have none. */
+  readonly ended: boolean;
+  /** Goes on after this run of an earlier page. */
+  readonly after?: Pick<PipelineRun, 'LogID' | 'RunID'> | undefined;
+  readonly limit: number;
+}
+
+export interface UncertifiedRun extends Pick<
+  PipelineRun,
+  'RunID' | 'LogID' | 'Status' | 'StartTime' | 'EndTime'
+> {
   readonly WorkflowID: string;
 }
 

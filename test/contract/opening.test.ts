@@ -3,6 +3,7 @@ import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { findBatchRefs } from '../../src/audit/ledger/openRuns.js';
 import type { RunStart } from '../../src/domain/model.js';
+import type { UncertifiedRun } from '../../src/engines/contract.js';
 import { everyEngine, unique } from './engines.js';
 import {
   NOW,
@@ -220,12 +221,38 @@ everyEngine('opening', ({ audit, ifAble }) => {
     const EndTime = '2026-03-29T01:10:00.000Z';
     await inLedger(audit.store, (ledger) => closeRuns(ledger, [{ ...refs[1]!, Status: 'Success', EndTime }]));
     await settle(audit.store, [runHistory(certified!)]);
-    const found = await audit.store.uncertifiedRuns(Namespace);
-    const expected = [running!, ended!].map(({ RunID, WorkflowID }, index) => ({
-      ...{ RunID, WorkflowID, LogID: refs[index]!.LogID },
+    const [goOn, due] = await Promise.all(
+      [false, true].map((isEnded) =>
+        audit.store.uncertifiedRuns({ namespace: Namespace, ended: isEnded, limit: 10 }),
+      ),
+    );
+    const expected = [running!, ended!].map(({ RunID, WorkflowID, StartTime }, index) => ({
+      ...{ RunID, WorkflowID, LogID: refs[index]!.LogID, StartTime },
       ...(index === 0 ? { Status: 'Running', EndTime: null } : { Status: 'Success', EndTime }),
     }));
-    expect(found).toEqual(expected.sort((a, b) => a.LogID - b.LogID));
+    expect([goOn, due]).toEqual(expected.map((run) => [run]));
+    expect(await audit.store.countOpenRuns(Namespace)).toBe(1);
+  });
+
+  it('lists them page by page, a batch that has two of them, too', async () => {
+    const Namespace = unique('namespace');
+    const first = runStart({ Namespace });
+    const reset = runStart({ Namespace, OriginalRunID: first.RunID, WorkflowID: first.WorkflowID });
+    const others = [1, 2, 3].map(() => runStart({ Namespace }));
+    for (const start of [first, reset, ...others]) await open(audit.store, start);
+    const pages: UncertifiedRun[][] = [];
+    let after: UncertifiedRun | undefined;
+    do {
+      pages.push(await audit.store.uncertifiedRuns({ namespace: Namespace, ended: false, after, limit: 2 }));
+      after = pages.at(-1)!.at(-1);
+    } while (after);
+    expect(pages.map(({ length }) => length)).toEqual([2, 2, 1, 0]);
+    const seen = pages.flat();
+    expect(seen.map(({ RunID }) => RunID).sort()).toEqual(
+      [first, reset, ...others].map(({ RunID }) => RunID).sort(),
+    );
+    expect(seen.map(({ LogID }) => LogID)).toEqual(seen.map(({ LogID }) => LogID).sort((a, b) => a - b));
+    expect(await audit.store.countOpenRuns(Namespace)).toBe(5);
   });
 
   it('does nothing when it is asked for nothing', async () => {

@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
+import { closeErased } from '../../src/audit/ledger/closeErased.js';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
+import { settleRuns } from '../../src/audit/ledger/settleRuns.js';
 import type { BatchRef, RunStart } from '../../src/domain/model.js';
-import { everyEngine } from './engines.js';
+import { rootOf, sealable } from '../../src/audit/proof.js';
+import { everyEngine, unique } from './engines.js';
 import { FAILED, event, NOW, open, openAll, read, record, runHistory, runStart, settle } from './rows.js';
 
 const FAILURE = { status: 'Error', error: { type: 'Error', message: 'disk full' } } as const;
@@ -209,6 +212,72 @@ everyEngine('settling', ({ audit }) => {
     );
     expect(batch).toMatchObject({ RowsProcessed: 42, RetryCount: 1, RetryStatus: 'recovered' });
     expect(runs[0]).toMatchObject({ GapCount: 0, CertifiedEventID: 11, HistoryHash: 'hash of the history' });
+  });
+
+  it('answers the run when it is certified, and not when a late event had its history read again', async () => {
+    const { start, ref } = await openOne();
+    const history = runHistory(start, {}, [{}]);
+    const certify = () => inLedger(audit.store, (ledger) => settleRuns(ledger, [history]));
+    expect(await certify()).toMatchObject([{ RunID: start.RunID, GapCount: 2 }]);
+    await record(audit.store, [event(ref)]);
+    expect((await read(audit.store, ref)).runs[0]!.CertifiedAt).toBeNull();
+    expect(await certify()).toEqual([undefined]);
+    expect((await read(audit.store, ref)).runs[0]!.CertifiedAt).not.toBeNull();
+  });
+
+  it('closes a run whose history is erased as nobody knows how it ended, for a person to look at', async () => {
+    const Namespace = unique('namespace');
+    const { start, ref } = await openOne({ Namespace });
+    const seenAt = '2026-03-29T01:05:00.000Z';
+    await record(audit.store, [
+      event(ref, { EventType: 'start' }),
+      event(ref, { RowsProcessed: 40 }),
+      event(ref, { ActivityID: '2', EventType: 'start', EventTime: seenAt }),
+    ]);
+    const giveUp = () => inLedger(audit.store, (ledger) => closeErased(ledger, start.RunID), NOW);
+    const { LogID, RunID } = ref;
+    expect(await giveUp()).toMatchObject({
+      ...{ LogID, RunID, EndTime: seenAt, CertifiedAt: NOW },
+      Status: 'TimedOut',
+    });
+    const given = await read(audit.store, ref);
+    expect(given.batch).toMatchObject({ Status: 'TimedOut', Resolution: 'open', RowsProcessed: 40 });
+    expect(given.batch.ErrorMessage).toContain('no longer knows this run');
+    expect(given.runs).toMatchObject([{ CertifiedEventID: null, HistoryHash: null, GapCount: null }]);
+    const [lost, ...more] = given.events.filter(({ EventType }) => EventType === 'lost');
+    expect([lost, more]).toMatchObject([{ ActivityID: '2', Witness: 'live' }, []]);
+    expect(given.alerts.map(({ Rule }) => Rule)).toEqual(['batch-failed']);
+    for (const ended of [true, false]) {
+      expect(await audit.store.uncertifiedRuns({ namespace: Namespace, ended, limit: 10 })).toEqual([]);
+    }
+    const [seal] = await audit.store.transaction((tx) => tx.findSeals([ref.LogID]));
+    expect(seal!.Root).toBe(rootOf(sealable(given)!, seal!));
+    // Another worker may have found it, too.
+    expect(await giveUp()).toBeUndefined();
+    expect(await read(audit.store, ref)).toEqual(given);
+    // If Temporal knows it after all, its history has the last word.
+    await settle(audit.store, [runHistory(start, {}, [{}])]);
+    expect((await read(audit.store, ref)).runs).toMatchObject([{ Status: 'Success', CertifiedEventID: 11 }]);
+  });
+
+  it('keeps the certificate of a run whose history is erased when an event comes late', async () => {
+    const { start, ref } = await openOne();
+    await record(audit.store, [event(ref, { EventType: 'start' })]);
+    await settle(audit.store, [runHistory(start, { status: 'TimedOut' }, [{ end: undefined }])]);
+    const before = await read(audit.store, ref);
+    await record(audit.store, [
+      event(ref, { ActivityID: '2', EventType: 'start' }),
+      event(ref, { ActivityID: '2', EventType: 'failure', RetryStatus: 'exhausted' }),
+    ]);
+    const later = '2026-04-29T01:00:00.000Z';
+    await inLedger(audit.store, (ledger) => closeErased(ledger, start.RunID), later);
+    const after = await read(audit.store, ref);
+    expect(after.runs).toEqual(before.runs.map((run) => ({ ...run, CertifiedAt: later })));
+    expect([after.batch, after.alerts]).toEqual([before.batch, before.alerts]);
+    const end = after.events.find(({ EventType }) => EventType === 'failure')!;
+    expect([end.Message, end.AlertTriggered]).toEqual([expect.stringMatching(/^late: /), false]);
+    const [seal] = await audit.store.transaction((tx) => tx.findSeals([ref.LogID]));
+    expect(seal!.Root).toBe(rootOf(sealable(after)!, seal!));
   });
 
   it('writes the ends of attempts whose worker died, and of attempts that no worker saw', async () => {

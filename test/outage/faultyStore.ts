@@ -3,7 +3,7 @@
  * down, or has a constraint that hits one row, can't be had at a chosen moment.
  */
 import type { PipelineEvent } from '../../src/domain/model.js';
-import type { AuditStore, AuditTransaction, NewBatch } from '../../src/engines/contract.js';
+import type { AuditStore, AuditTransaction, NewBatch, UncertifiedPage } from '../../src/engines/contract.js';
 
 export const DOWN = 'connection refused';
 
@@ -22,7 +22,8 @@ export class FaultyStore implements AuditStore {
   }
   migrate = () => this.real.migrate();
   storeID = () => this.real.storeID();
-  uncertifiedRuns = (namespace: string) => this.real.uncertifiedRuns(namespace);
+  uncertifiedRuns = (page: UncertifiedPage) => this.real.uncertifiedRuns(page);
+  countOpenRuns = (namespace: string) => this.real.countOpenRuns(namespace);
   close = () => this.real.close();
 
   async transaction<T>(work: (tx: AuditTransaction) => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunHistory } from '../../src/audit/history.js';
-import { Pace } from '../../src/audit/pace.js';
+import { RateLimit } from '../../src/audit/rateLimit.js';
 import type { ClosedRun, RunKey } from '../../src/audit/temporalReader.js';
 import { TemporalReader } from '../../src/audit/temporalReader.js';
 import type { What } from '../../src/audit/verifyAudit.js';
@@ -80,7 +80,7 @@ export class Audited {
   }
 
   verify(what: Partial<What> = {}, reader = this.reader): Promise<Found> {
-    return foundBy(reader, this.temporal, { taskQueue: 'etl', pace: new Pace(10_000), ...what });
+    return foundBy(reader, this.temporal, { taskQueue: 'etl', rate: new RateLimit(10_000, 1), ...what });
   }
 
   async close(): Promise<void> {

@@ -95,6 +95,35 @@ it('reconcile does it at once, and closes what was left running', async () => {
   expect(await verified()).toBe(2);
 });
 
+it('reconcile closes a row whose run Temporal has forgotten, and verify calls it a gap', async () => {
+  const handle = await queue.audited(async () => {
+    const started = await queue.start('sleeping');
+    await expect
+      .poll(async () => (await queue.batchesOf(started).catch(() => [])).length, { timeout: 20_000 })
+      .toBe(1);
+    return started;
+  });
+  const { runId } = await handle.describe();
+  await queue.client.workflowService.deleteWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: handle.workflowId, runId },
+  });
+  const known = () => queue.temporal.knows({ WorkflowID: handle.workflowId, RunID: runId });
+  await expect.poll(known, { timeout: 30_000 }).toBe(false);
+  const shown = async () =>
+    (await queue.temporal.shown([{ WorkflowID: handle.workflowId, RunID: runId }])).size;
+  await expect.poll(shown, { timeout: 30_000 }).toBe(0);
+  // A run that began just now might only not be shown yet.
+  queue.sql((db) => db.exec("UPDATE PipelineRun SET StartTime = '2026-01-01T00:00:00.000Z'"));
+  const { stdout, stderr } = await queue.cli('reconcile');
+  expect(stdout, stderr).toMatch(/1 can't be certified/);
+  expect(stderr).toContain(runId);
+  expect((await queue.batchesOf(handle))[0]!.batch).toMatchObject({ Status: 'TimedOut', Resolution: 'open' });
+  expect((await queue.cli('reconcile')).stdout).not.toMatch(/can't be certified/);
+  const { batches } = await queue.verify();
+  expect(batches.map(({ verdict }) => verdict)).toEqual(['gap']);
+});
+
 it('verify names a run that has no batch', async () => {
   await queue.audited(() => queue.run('oneStep'));
   const unseen = await terminatedEarly();

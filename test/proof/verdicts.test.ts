@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
-import { Pace } from '../../src/audit/pace.js';
+import { RateLimit } from '../../src/audit/rateLimit.js';
 import type { Verdict } from '../../src/audit/verdict.js';
 import type { BatchRef, RunStart, Seal } from '../../src/domain/model.js';
 import type { AuditReader } from '../../src/engines/contract.js';
@@ -249,7 +249,7 @@ it('Temporal is asked for so many histories in a second, and more of those it ha
   for (let n = 0; n < 6; n++) await certified(1_000);
   const seconds = async (): Promise<number> => {
     const began = performance.now();
-    await audited.verify({ pace: new Pace(20) });
+    await audited.verify({ rate: new RateLimit(20, 1) });
     return (performance.now() - began) / 1_000;
   };
   expect(await seconds()).toBeGreaterThan(0.24);

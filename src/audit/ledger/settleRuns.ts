@@ -10,7 +10,7 @@ import { openRuns } from './openRuns.js';
 
 /**
  * Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. Answers the runs as they
- * are then; undefined for one that this history has certified before.
+ * are then; undefined for one that this history has certified before, also when it was read again for a late event.
  */
 export async function settleRuns(
   ledger: Ledger,
@@ -42,6 +42,24 @@ async function settleRound(
     .map((record) => ({ record, history: histories.get(record.batch.LogID)! }))
     .filter(({ record, history }) => !isCertified(record, history))
     .map(({ record, history }) => ({ record, history, settlement: settle(record, history, now) }));
+  const runs = await writeSettlements(ledger, settled);
+  for (const { record, history, settlement } of settled) {
+    if (settlement.batch.Status === 'Success') await supersedeRetriedRuns(ledger, record.batch);
+    // The try that succeeded may have been closed before this one, by another worker.
+    if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
+  }
+  return runs.filter((_, index) => !wasCertified(settled[index]!));
+}
+
+export interface Settled {
+  readonly record: BatchRecord;
+  readonly history: RunHistory;
+  readonly settlement: Settlement;
+}
+
+/** Answers the runs as they are then, in the order of the argument. */
+export async function writeSettlements(ledger: Ledger, settled: readonly Settled[]): Promise<PipelineRun[]> {
+  const { tx, now } = ledger;
   const all = <T>(part: (settlement: Settlement) => T[]): T[] =>
     settled.flatMap(({ settlement }) => part(settlement));
   const after = settled.map(({ record, history, settlement }) => settledRecord(record, history, settlement));
@@ -58,15 +76,16 @@ async function settleRound(
     now,
   );
   for (const record of after) ledger.certified(record);
-  for (const { record, history, settlement } of settled) {
-    if (settlement.batch.Status === 'Success') await supersedeRetriedRuns(ledger, record.batch);
-    // The try that succeeded may have been closed before this one, by another worker.
-    if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
-  }
   return runs;
 }
 
-function settle(record: BatchRecord, history: RunHistory, now: string): Settlement {
+/** A late event had taken its certificate away. */
+function wasCertified({ record: { runs }, history: { start, lastEventID } }: Settled): boolean {
+  const before = runs.find(({ RunID }) => RunID === start.RunID);
+  return before?.CertifiedEventID != null && before.CertifiedEventID === lastEventID;
+}
+
+export function settle(record: BatchRecord, history: RunHistory, now: string): Settlement {
   const settlement = settleRun(record, history, now);
   return { ...settlement, events: settlement.events.map(hashed) };
 }

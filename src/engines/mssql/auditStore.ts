@@ -1,5 +1,12 @@
 /** The audit tables in a schema of an SQL Server database. */
-import type { AuditOptions, AuditStore, AuditTransaction, StorePace, UncertifiedRun } from '../contract.js';
+import type {
+  AuditOptions,
+  AuditStore,
+  AuditTransaction,
+  StorePace,
+  UncertifiedPage,
+  UncertifiedRun,
+} from '../contract.js';
 import { auditTransaction } from './auditTransaction.js';
 import { MOST_CHARACTERS } from './columns.js';
 import type { Database } from './connect.js';
@@ -7,6 +14,7 @@ import { connect } from './connect.js';
 import { storedID } from './ids.js';
 import { migrate } from './migrate.js';
 import { readRows } from './rows.js';
+import type { Inputs } from './session.js';
 import { quote, schemaName } from './schemaName.js';
 import type { Statements } from './statements.js';
 import { statements } from './statements.js';
@@ -47,14 +55,28 @@ class MssqlAuditStore implements AuditStore {
     return inTransaction(this.db, 'commit', (session) => work(auditTransaction(session, this.#sql)));
   }
 
-  async uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]> {
-    const { driver } = this.db;
+  async uncertifiedRuns({ namespace, ended, after, limit }: UncertifiedPage): Promise<UncertifiedRun[]> {
+    const { Int } = this.db.driver;
     const [runs] = await reading(this.db, (session) =>
-      session.run(this.#sql.uncertifiedRuns, {
-        namespace: [driver.NVarChar(MOST_CHARACTERS), storedID(namespace)],
+      session.run(ended ? this.#sql.endedRuns : this.#sql.openRuns, {
+        namespace: this.#id(namespace),
+        logID: [Int, after?.LogID ?? 0],
+        runID: this.#id(after?.RunID ?? ''),
+        limit: [Int, limit],
       }),
     );
-    return readRows<UncertifiedRun>(['RunID', 'LogID', 'Status', 'EndTime', 'WorkflowID'], runs);
+    return readRows<UncertifiedRun>(['RunID', 'LogID', 'Status', 'StartTime', 'EndTime', 'WorkflowID'], runs);
+  }
+
+  async countOpenRuns(namespace: string): Promise<number> {
+    const [found] = await reading(this.db, (session) =>
+      session.run(this.#sql.countOpenRuns, { namespace: this.#id(namespace) }),
+    );
+    return Number(found![0]!['runs']);
+  }
+
+  #id(text: string): Inputs[string] {
+    return [this.db.driver.NVarChar(MOST_CHARACTERS), storedID(text)];
   }
 
   close(): Promise<void> {

@@ -38,6 +38,15 @@ export function statements(schema: string) {
   // In their order, which EventNo keeps.
   const insertEvents: Statement = (given) =>
     `${insertMissing(events, PIPELINE_EVENT_COLUMNS, given)} ORDER BY given.[${POSITION}]`;
+  const uncertified = (
+    hasEnd: string,
+  ): string => `FROM ${runs} AS R JOIN ${batches} AS L ON L.[LogID] = R.[LogID]
+      WHERE R.[CertifiedAt] IS NULL AND R.[EndTime] IS ${hasEnd} AND L.[Namespace] = @namespace AND L.[WorkflowType] IS NOT NULL`;
+  const page = (
+    hasEnd: string,
+  ): string => `SELECT TOP (@limit) R.[RunID], R.[LogID], R.[Status], R.[StartTime], R.[EndTime], L.[WorkflowID]
+      ${uncertified(hasEnd)} AND R.[LogID] >= @logID AND (R.[LogID] > @logID OR R.[RunID] > @runID)
+      ORDER BY R.[LogID], R.[RunID]`;
   return {
     findBatches,
     holdBatches,
@@ -93,9 +102,9 @@ export function statements(schema: string) {
       ) => `SELECT N'${table}' AS [TableName], T.[LogID], COUNT_BIG(*) AS [RowsFound] FROM ${schema}.[${table}] AS T
         WHERE NOT EXISTS (SELECT 1 FROM ${batches} AS L WHERE L.[LogID] = T.[LogID]) GROUP BY T.[LogID]`,
     ).join(' UNION ALL '),
-    uncertifiedRuns: `SELECT R.[RunID], R.[LogID], R.[Status], R.[EndTime], L.[WorkflowID]
-      FROM ${runs} AS R JOIN ${batches} AS L ON L.[LogID] = R.[LogID]
-      WHERE R.[CertifiedAt] IS NULL AND L.[Namespace] = @namespace AND L.[WorkflowType] IS NOT NULL ORDER BY R.[LogID]`,
+    openRuns: page('NULL'),
+    endedRuns: page('NOT NULL'),
+    countOpenRuns: `SELECT COUNT(*) AS [runs] ${uncertified('NULL')}`,
   };
 }
 

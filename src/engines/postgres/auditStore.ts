@@ -1,5 +1,12 @@
 /** The audit tables in a PostgreSQL schema. */
-import type { UncertifiedRun, AuditOptions, AuditStore, AuditTransaction, StorePace } from '../contract.js';
+import type {
+  AuditOptions,
+  AuditStore,
+  AuditTransaction,
+  StorePace,
+  UncertifiedPage,
+  UncertifiedRun,
+} from '../contract.js';
 import { auditTransaction } from './auditTransaction.js';
 import type { Database } from './connect.js';
 import { connect } from './connect.js';
@@ -16,7 +23,14 @@ import { readUrl } from './url.js';
 const CONNECTIONS = 10;
 const STATEMENT_TIMEOUT_MS = 60_000;
 
-const readUncertified = rowReader<UncertifiedRun>(['RunID', 'LogID', 'Status', 'EndTime', 'WorkflowID']);
+const readUncertified = rowReader<UncertifiedRun>([
+  'RunID',
+  'LogID',
+  'Status',
+  'StartTime',
+  'EndTime',
+  'WorkflowID',
+]);
 
 export async function openAuditStore({ url, schema }: AuditOptions): Promise<AuditStore> {
   const name = schemaName(schema);
@@ -51,11 +65,18 @@ class PostgresAuditStore implements AuditStore {
     return inTransaction(this.db, WRITE, (client) => work(auditTransaction(client, this.#sql)));
   }
 
-  async uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]> {
-    const rows = await inTransaction(this.db, READ, (client) =>
-      run(client, this.#sql.uncertifiedRuns, [namespace]),
-    );
+  async uncertifiedRuns({ namespace, ended, after, limit }: UncertifiedPage): Promise<UncertifiedRun[]> {
+    const statement = ended ? this.#sql.endedRuns : this.#sql.openRuns;
+    const values = [namespace, after?.LogID ?? 0, after?.RunID ?? '', limit];
+    const rows = await inTransaction(this.db, READ, (client) => run(client, statement, values));
     return rows.map(readUncertified);
+  }
+
+  async countOpenRuns(namespace: string): Promise<number> {
+    const [row] = await inTransaction(this.db, READ, (client) =>
+      run(client, this.#sql.countOpenRuns, [namespace]),
+    );
+    return Number(row![0]);
   }
 
   close(): Promise<void> {

@@ -43,6 +43,13 @@ export function statements(schema: string) {
   const seals = `${schema}.Seal`;
   const turns = `${schema}.Turn`;
   const store = `${schema}.Store`;
+  const uncertified = (hasEnd: string): string => `FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
+      WHERE R.CertifiedAt IS NULL AND R.EndTime IS ${hasEnd} AND L.Namespace = $1 AND L.WorkflowType IS NOT NULL`;
+  const page = (
+    hasEnd: string,
+  ): string => `SELECT R.RunID, R.LogID, R.Status, R.StartTime, R.EndTime, L.WorkflowID
+      ${uncertified(hasEnd)} AND R.LogID >= $2 AND (R.LogID > $2 OR R.RunID > $3)
+      ORDER BY R.LogID, R.RunID LIMIT $4`;
   const sql = {
     findBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID`,
     // FOR UPDATE and nothing weaker: it makes inserts of events and runs of these batches wait, as their foreign keys
@@ -88,9 +95,9 @@ export function statements(schema: string) {
       (table) => `SELECT '${table}' AS TableName, T.LogID, COUNT(*) AS RowsFound FROM ${schema}.${table} AS T
         WHERE NOT EXISTS (SELECT FROM ${batches} AS L WHERE L.LogID = T.LogID) GROUP BY T.LogID`,
     ).join(' UNION ALL '),
-    uncertifiedRuns: `SELECT R.RunID, R.LogID, R.Status, R.EndTime, L.WorkflowID
-      FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
-      WHERE R.CertifiedAt IS NULL AND L.Namespace = $1 AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
+    openRuns: page('NULL'),
+    endedRuns: page('NOT NULL'),
+    countOpenRuns: `SELECT count(*) ${uncertified('NULL')}`,
   };
   const inserts = {
     insertRuns: `${insert(runs, PIPELINE_RUN_COLUMNS)} ON CONFLICT (RunID) DO NOTHING`,

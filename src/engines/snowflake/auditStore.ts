@@ -1,17 +1,23 @@
 /** The audit tables in a Snowflake schema. */
-import type { AuditOptions, AuditStore, AuditTransaction, StorePace, UncertifiedRun } from '../contract.js';
+import type {
+  AuditOptions,
+  AuditStore,
+  AuditTransaction,
+  StorePace,
+  UncertifiedPage,
+  UncertifiedRun,
+} from '../contract.js';
 import { auditTransaction } from './auditTransaction.js';
 import { Database } from './database.js';
 import { migrate } from './migrate.js';
 import { Pace } from './pace.js';
-import { rowReader } from './rows.js';
+import { countOpenRuns, readUncertified, uncertifiedRuns } from './openRuns.js';
 import { schemaName } from './schemaName.js';
 import { selectStoreID } from './statements.js';
 import { inTransaction } from './transactions.js';
 import { readUrl } from './url.js';
 
 const SESSIONS = 4;
-const UNCERTIFIED_COLUMNS = ['RunID', 'LogID', 'Status', 'EndTime', 'WorkflowID'] as const;
 
 export async function openAuditStore({ url, schema }: AuditOptions): Promise<AuditStore> {
   const pace = new Pace();
@@ -42,18 +48,18 @@ class SnowflakeAuditStore implements AuditStore {
     return inTransaction(this.db, this.statements, (frame) => work(auditTransaction(frame, this.db.schema)));
   }
 
-  async uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]> {
-    const { schema } = this.db;
+  async uncertifiedRuns(page: UncertifiedPage): Promise<UncertifiedRun[]> {
     const rows = await inTransaction(this.db, this.statements, (frame) =>
-      frame.read(['PipelineRun', 'PipelineLog'], {
-        text: `SELECT T.RunID AS "RunID", T.LogID AS "LogID", T.Status AS "Status",
-            DATE_PART(EPOCH_MILLISECOND, T.EndTime) AS "EndTime", L.WorkflowID AS "WorkflowID"
-          FROM ${schema}.PipelineRun T JOIN ${schema}.PipelineLog L ON L.LogID = T.LogID
-          WHERE T.CertifiedAt IS NULL AND L.Namespace = ? AND L.WorkflowType IS NOT NULL ORDER BY T.LogID`,
-        binds: [namespace],
-      }),
+      frame.read(['PipelineRun', 'PipelineLog'], uncertifiedRuns(this.db.schema, page)),
     );
-    return rows.map(rowReader<UncertifiedRun>(UNCERTIFIED_COLUMNS));
+    return rows.map(readUncertified);
+  }
+
+  async countOpenRuns(namespace: string): Promise<number> {
+    const [row] = await inTransaction(this.db, this.statements, (frame) =>
+      frame.read(['PipelineRun', 'PipelineLog'], countOpenRuns(this.db.schema, namespace)),
+    );
+    return Number(row!['runs']);
   }
 
   close(): Promise<void> {

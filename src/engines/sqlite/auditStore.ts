@@ -1,10 +1,18 @@
 /** The audit tables in `<folder>/<schema>.db`. */
 import type Database from 'better-sqlite3';
-import type { AuditOptions, AuditStore, AuditTransaction, UncertifiedRun } from '../contract.js';
+import type {
+  AuditOptions,
+  AuditStore,
+  AuditTransaction,
+  UncertifiedPage,
+  UncertifiedRun,
+} from '../contract.js';
 import { auditTransaction } from './auditTransaction.js';
 import { folderOf, openForWriting, patiently, schemaFile } from './connect.js';
 import { migrate } from './migrate.js';
 import { readStoreID } from './storeID.js';
+import { openRuns } from './openRuns.js';
+import type { OpenRuns } from './openRuns.js';
 
 export async function openAuditStore({ url, schema = 'Audit' }: AuditOptions): Promise<AuditStore> {
   return new SqliteAuditStore(await openForWriting(schemaFile(folderOf(url), schema)));
@@ -16,6 +24,7 @@ class SqliteAuditStore implements AuditStore {
   #last: Promise<unknown> = Promise.resolve();
   #transaction: AuditTransaction | undefined;
   #frame: Record<'begin' | 'commit', Database.Statement> | undefined;
+  #openRuns: OpenRuns | undefined;
 
   constructor(readonly db: Database.Database) {}
 
@@ -51,14 +60,12 @@ class SqliteAuditStore implements AuditStore {
     return readStoreID(this.db);
   }
 
-  async uncertifiedRuns(namespace: string): Promise<UncertifiedRun[]> {
-    return this.db
-      .prepare<[string], UncertifiedRun>(
-        `SELECT R.RunID, L.WorkflowID, R.LogID, R.Status, R.EndTime
-         FROM PipelineRun R JOIN PipelineLog L ON L.LogID = R.LogID
-         WHERE R.CertifiedAt IS NULL AND L.Namespace = ? AND L.WorkflowType IS NOT NULL ORDER BY R.LogID`,
-      )
-      .all(namespace);
+  async uncertifiedRuns(page: UncertifiedPage): Promise<UncertifiedRun[]> {
+    return (this.#openRuns ??= openRuns(this.db)).page(page);
+  }
+
+  async countOpenRuns(namespace: string): Promise<number> {
+    return (this.#openRuns ??= openRuns(this.db)).count(namespace);
   }
 
   async close(): Promise<void> {
