@@ -125,6 +125,12 @@ export class Recorder {
     return this.#state === 'up' ? this.#store : undefined;
   }
 
+  /** Tells the store from all others; known as soon as the first batch is. */
+  get storeID(): string {
+    if (this.#storeID === undefined) throw new Error('The audit store has not been reached yet');
+    return this.#storeID;
+  }
+
   /** The run's batch; its row is durable when this returns. */
   open(start: RunStart, from?: string): Promise<BatchRef> {
     const find = (): Promise<BatchRef> =>

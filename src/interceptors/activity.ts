@@ -37,7 +37,9 @@ async function auditAttempt(
   const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
   const worker = workerName(info);
   const batch = await recorder.batchOf(runID, () => runStart(context), worker);
-  const step = new StepAttempt(batch, info, WORKER, (events) => recorder.record(events, worker));
+  const step = new StepAttempt(batch, recorder.storeID, info, WORKER, (events) =>
+    recorder.record(events, worker),
+  );
   step.begin();
   let result: unknown;
   try {
