@@ -91,7 +91,7 @@ export function transferActivities(connections: Connections): TransferActivities
             batchStep().rows({ source: from.label, target: area.label });
             const { columns, ranges } = await readManifest(area, name);
             return withSnapshot(from, snapshot, async (joined) => {
-              const { body, rows } = joined.extract(selectionOf(table), columns, ranges[chunk]!);
+              const { body, rows } = await joined.extract(selectionOf(table), columns, ranges[chunk]!);
               const staged = await stageChunk(area, { name, chunk, body, rows, signal, report });
               batchStep().message(
                 `${table.from}, chunk ${chunk + 1} of ${ranges.length}: ${staged.bytes} bytes`,
@@ -116,8 +116,8 @@ export function transferActivities(connections: Connections): TransferActivities
                 const { columns, ranges } = await describe(snapshot, area, table, name);
                 const selection = selectionOf(table);
                 const sourceRows = await snapshot.count(selection);
-                const chunks = await inOrder(ranges, (range, chunk) => {
-                  const { body, rows } = snapshot.extract(selection, columns, range);
+                const chunks = await inOrder(ranges, async (range, chunk) => {
+                  const { body, rows } = await snapshot.extract(selection, columns, range);
                   return stageChunk(area, { name, chunk, body, rows, signal, report });
                 });
                 return { name, sourceRows, chunks };

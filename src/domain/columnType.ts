@@ -10,7 +10,8 @@ export type ColumnType =
   | { readonly kind: 'decimal'; readonly precision?: number; readonly scale?: number }
   /** Without a length it takes any. The length counts characters. */
   | { readonly kind: 'text'; readonly length?: number }
-  | { readonly kind: 'timestamp'; readonly zone: boolean };
+  | { readonly kind: 'timestamp'; readonly zone: boolean }
+  | { readonly kind: 'array'; readonly of: ColumnType };
 
 export interface Column {
   readonly name: string;
@@ -28,6 +29,7 @@ export function fits(source: ColumnType, target: ColumnType): boolean {
   }
   if (target.kind === 'decimal') return fitsDecimal(source, target);
   if (source.kind !== target.kind) return false;
+  if ('of' in source && 'of' in target) return fits(source.of, target.of);
   if ('bits' in source && 'bits' in target) return source.bits <= target.bits;
   return !('zone' in source && 'zone' in target) || source.zone === target.zone;
 }
@@ -58,6 +60,8 @@ export function describeType(type: ColumnType): string {
       return type.length === undefined ? 'text' : `text(${type.length})`;
     case 'timestamp':
       return type.zone ? 'timestamp with zone' : 'timestamp without zone';
+    case 'array':
+      return `array of ${describeType(type.of)}`;
     case 'boolean':
     case 'bytes':
     case 'date':

@@ -53,7 +53,7 @@ export interface Snapshot {
   /** Parts of the table with about so many rows each, in words that only this engine reads. At least one. */
   ranges(selection: Selection, rows: number): Promise<string[]>;
   /** The columns are those that `describe` answered. */
-  extract(selection: Selection, columns: readonly Column[], range: string): Extraction;
+  extract(selection: Selection, columns: readonly Column[], range: string): Promise<Extraction>;
   /** Throws `SnapshotLost` once nobody can join it any more. */
   keepAlive(): Promise<void>;
   close(): Promise<void>;

@@ -1,6 +1,13 @@
 /** All tables of a batch from one snapshot of the source into the staging area. */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
-import { CancellationScope, condition, defineSignal, setHandler, uuid4 } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  defineSignal,
+  isCancellation,
+  setHandler,
+  uuid4,
+} from '@temporalio/workflow';
 import type { ExtractedTable, Places, PlannedTable, SnapshotSignal, TableStep } from '../domain/transfer.js';
 import { SNAPSHOT_SIGNAL } from '../domain/transfer.js';
 import { together } from './together.js';
@@ -67,7 +74,7 @@ async function extractFromShared({ places, tables, parallel }: Extraction): Prom
     });
     return { tables: extracted, released };
   } catch (error) {
-    throw problem === undefined ? error : lostOr(problem);
+    throw problem === undefined || isCancellation(problem) ? error : lostOr(problem);
   } finally {
     holder.cancel();
   }

@@ -82,7 +82,7 @@ class FileSnapshot implements Snapshot {
     return ['all'];
   }
 
-  extract({ table }: Selection, columns: readonly Column[]): Extraction {
+  async extract({ table }: Selection, columns: readonly Column[]): Promise<Extraction> {
     let rows = 0;
     const texts = async function* (this: FileSnapshot): AsyncGenerator<string> {
       const header = await this.#header(table);

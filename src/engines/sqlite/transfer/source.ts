@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type Database from 'better-sqlite3';
 import type { Column } from '../../../domain/columnType.js';
-import { NotFound } from '../../../domain/errors.js';
+import { BadInput, NotFound } from '../../../domain/errors.js';
 import type { SqlValue, TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { CursorInterval } from '../../../domain/transfer.js';
@@ -80,14 +80,22 @@ class SqliteSnapshot implements Snapshot {
   async count(selection: Selection): Promise<number> {
     const db = await this.#open(selection.table);
     const { sql, values } = rowsOf(selection, 'count(*)');
-    return db.prepare(sql).pluck().get(values) as number;
+    try {
+      return db.prepare(sql).pluck().get(values) as number;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_ERROR') throw error;
+      throw new BadInput(
+        `${formatTableName(selection.table)}: ${this.label} refuses to read it: ${(error as Error).message}. Correct where`,
+        { cause: error },
+      );
+    }
   }
 
   async ranges(): Promise<string[]> {
     return ['all'];
   }
 
-  extract(selection: Selection, columns: readonly Column[]): Extraction {
+  async extract(selection: Selection, columns: readonly Column[]): Promise<Extraction> {
     let sent = 0;
     const table = formatTableName(selection.table);
     const writers = columns.map((column) => fieldWriter(column, `${table} of ${this.label}`));

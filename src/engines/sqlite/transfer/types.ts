@@ -25,6 +25,8 @@ export function declaredType(type: ColumnType): string {
       return type.zone ? 'TIMESTAMPTZ' : 'TIMESTAMP';
     case 'bytes':
       return 'BLOB';
+    case 'array':
+      return 'TEXT';
     case 'json':
       return 'JSON_TEXT';
     case 'boolean':

@@ -55,6 +55,7 @@ function writerFor(type: ColumnType): Writer {
     case 'interval':
     case 'uuid':
     case 'json':
+    case 'array':
       return (value) => (typeof value === 'string' ? value : undefined);
   }
 }
@@ -99,6 +100,7 @@ export function fieldReader(type: ColumnType): (field: string) => SqlValue {
     case 'interval':
     case 'uuid':
     case 'json':
+    case 'array':
       return (field) => field;
   }
 }
