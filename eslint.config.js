@@ -33,6 +33,7 @@ const ANY_PACKAGE = { packages: Object.keys({ ...dependencies, ...peerDependenci
 const DRIVERS = {
   sqlite: ['better-sqlite3'],
   file: [],
+  s3: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'],
   postgres: ['pg', 'pg-copy-streams'],
   mssql: ['mssql'],
   snowflake: ['snowflake-sdk'],

@@ -25,7 +25,7 @@ import { withPlace } from './connections.js';
 import { loadTables } from './loadTables.js';
 import { cleanStaging } from './cleanStaging.js';
 import { readManifest, stageChunk, writeManifest } from './staging.js';
-import { tableObjects } from './staged.js';
+import { batchFolder, tableObjects } from './staged.js';
 
 const KEEP_ALIVE_MS = 2_000;
 
@@ -34,9 +34,10 @@ export function transferActivities(connections: Connections): TransferActivities
     prepareTransfer({ source, staging, target, tables, mode, allowRejected: _ }) {
       return beating(({ signal }) =>
         withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
-          withPlace(connections, { role: 'openStaging', name: staging, signal }, () =>
+          withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>
             withPlace(connections, { role: 'openTarget', name: target, signal }, async (to) => {
               batchStep().rows({ source: from.label, target: to.label });
+              await area.list(batchFolder(batchStep()));
               const incoming = await withSnapshot(from, undefined, (snapshot) =>
                 inOrder(tables, (table) => incomingTable(snapshot, table, mode)),
               );

@@ -10,6 +10,7 @@ const ENGINES: Record<string, () => Promise<{ engine: Engine }>> = {
   mssql: () => import('./mssql/index.js'),
   snowflake: () => import('./snowflake/index.js'),
   file: () => import('./file/index.js'),
+  s3: () => import('./s3/index.js'),
 };
 
 /** The engine of an audit's URL. */

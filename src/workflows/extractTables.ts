@@ -14,7 +14,7 @@ import { together } from './together.js';
 import { holdSnapshot, steps } from './transferSteps.js';
 
 /** How often all tables are extracted again, because the snapshot was lost. */
-const EXTRACTIONS = 5;
+const EXTRACTIONS = 10;
 
 const snapshotOpened = defineSignal<[SnapshotSignal]>(SNAPSHOT_SIGNAL);
 

@@ -7,7 +7,7 @@ const retry = {
   initialInterval: '1 second',
   backoffCoefficient: 2,
   maximumInterval: '1 minute',
-  maximumAttempts: 5,
+  maximumAttempts: 10,
   nonRetryableErrorTypes: NON_RETRYABLE_ERRORS,
 };
 
