@@ -16,7 +16,7 @@ const SANDBOX_INTERCEPTORS = /^src\/interceptors\/(marker|protocol|runState|work
 const NODE_INTERCEPTORS = /^src\/interceptors\/(?!(runState|workflow)$)/;
 const CONFIG = /^src\/(config|configFile|secrets)$/;
 const MODULE_FILE = 'src/moduleFile';
-const CONTRACT = 'src/engines/contract';
+const CONTRACT = /^src\/engines\/(contract|transferContract)$/;
 const ENGINE_LOOKUP = 'src/engines/index';
 const ENGINE_SHARED = /^src\/engines\/shared\//;
 const SANDBOX_PACKAGES = ['@temporalio/workflow', '@temporalio/common'];
@@ -24,13 +24,17 @@ const NODE = /^node:/;
 const TEMPORAL = /^@temporalio\/(?!workflow)/;
 // Its types say what the isolate sends; its code only runs there.
 const WORKFLOW_TYPES = { types: '@temporalio/workflow' };
+// Rows go through the contract as streams of bytes.
+const NODE_STREAM_TYPES = { types: 'node:stream' };
 const CHAOS_CHECKER = /^test\/chaos\/(checker\/|journal$)/;
 const ANY_PACKAGE = { packages: Object.keys({ ...dependencies, ...peerDependencies }) };
 
 /** An engine's drivers: types and `import()` only, so that who does not use the engine need not install them. */
 const DRIVERS = {
   sqlite: ['better-sqlite3'],
-  postgres: ['pg'],
+  file: [],
+  s3: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'],
+  postgres: ['pg', 'pg-copy-streams'],
   mssql: ['mssql'],
   snowflake: ['snowflake-sdk'],
 };
@@ -54,7 +58,7 @@ const LAYERS = [
     files: /^src\/interceptors\//,
     may: [DOMAIN, CONTRACT, AUDIT, NODE_INTERCEPTORS, NODE, TEMPORAL, WORKFLOW_TYPES],
   },
-  { files: /^src\/engines\/contract$/, may: [DOMAIN] },
+  { files: CONTRACT, may: [DOMAIN, CONTRACT, NODE_STREAM_TYPES] },
   { files: /^src\/engines\/index$/, may: [DOMAIN, CONTRACT, /^src\/engines\/[^/]+\/index$/] },
   { files: ENGINE_SHARED, may: [DOMAIN, CONTRACT, ENGINE_SHARED, NODE] },
   ...Object.entries(DRIVERS).map(([engine, drivers]) => ({

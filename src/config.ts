@@ -148,10 +148,10 @@ function defaultOutbox(auditUrl: string, folder: string): string {
   return resolve(folder, auditFolder ?? '.batchtrail', 'outbox.db');
 }
 
-/** A `sqlite:` URL names a folder, which must not change with the current folder of whoever opens it. */
+/** A `sqlite:` or `file:` URL names a folder, which must not change with the current folder of whoever opens it. */
 function absoluteUrl(url: string, folder: string): string {
-  const path = /^sqlite:(?!\/\/|:memory:)(.+)$/.exec(url)?.[1];
-  return path === undefined ? url : `sqlite:${resolve(folder, path)}`;
+  const [, scheme, path] = /^(sqlite|file):(?!\/\/|:memory:)(.+)$/.exec(url) ?? [];
+  return path === undefined ? url : `${scheme}:${resolve(folder, path)}`;
 }
 
 function checked<T>(check: Check<T>, value: unknown, at: string, prefix = ''): T {

@@ -1,7 +1,8 @@
 import { BadConfig, BadInput } from '../domain/errors.js';
 import { show } from '../domain/shape.js';
 import type { Warehouse } from '../engines/contract.js';
-import { engineFor } from '../engines/index.js';
+import { anyEngineFor } from '../engines/index.js';
+import type { PlaceOptions, TransferEngine } from '../engines/transferContract.js';
 
 /** The systems that workflow inputs may name. */
 export type Connections = Readonly<Record<string, { url: string; scripts?: string | undefined }>>;
@@ -12,13 +13,12 @@ export async function withWarehouse<T>(
   name: string,
   work: (warehouse: Warehouse) => Promise<T>,
 ): Promise<T> {
-  const connection = Object.hasOwn(connections, name) ? connections[name] : undefined;
-  if (!connection) throw new BadInput(unknownConnection(connections, name));
+  const connection = connectionOf(connections, name);
   const at = `connections.${name}.url`;
-  const engine = await engineFor(connection.url, at);
+  const engine = await anyEngineFor(connection.url, at);
   if (!engine.openWarehouse) {
     throw new BadConfig(
-      `${at}: ${connection.url.split(':')[0]}: can keep an audit, and can't be a source or target of pipelines yet. Use a sqlite: URL`,
+      `${at}: ${schemeOf(connection.url)} can't be a source or target of the pipeline elt. Use a sqlite: URL, or a transfer`,
     );
   }
   const warehouse = await engine.openWarehouse(connection);
@@ -27,6 +27,43 @@ export async function withWarehouse<T>(
   } finally {
     await warehouse.close();
   }
+}
+
+const ROLES = {
+  openSource: 'the source of a transfer',
+  openStaging: 'the staging area of a transfer',
+  openTarget: 'the target of a transfer',
+} as const satisfies Partial<Record<keyof TransferEngine, string>>;
+
+type Opened<R extends keyof typeof ROLES> = Awaited<ReturnType<NonNullable<TransferEngine[R]>>>;
+
+/** Opens a connection in one of the roles that a transfer has, for as long as `work` runs. */
+export async function withPlace<R extends keyof typeof ROLES, T>(
+  connections: Connections,
+  { role, name, signal }: { role: R; name: string; signal: AbortSignal },
+  work: (place: Opened<R>) => Promise<T>,
+): Promise<T> {
+  const connection = connectionOf(connections, name);
+  const at = `connections.${name}.url`;
+  const open = (await anyEngineFor(connection.url, at))[role] as
+    ((options: PlaceOptions) => Promise<Opened<R>>) | undefined;
+  if (!open) throw new BadConfig(`${at}: ${schemeOf(connection.url)} can't be ${ROLES[role]}`);
+  const place = await open({ url: connection.url, signal });
+  try {
+    return await work(place);
+  } finally {
+    await place.close();
+  }
+}
+
+function connectionOf(connections: Connections, name: string): Connections[string] {
+  const connection = Object.hasOwn(connections, name) ? connections[name] : undefined;
+  if (!connection) throw new BadInput(unknownConnection(connections, name));
+  return connection;
+}
+
+function schemeOf(url: string): string {
+  return `${url.split(':')[0]}:`;
 }
 
 function unknownConnection(connections: Connections, name: string): string {

@@ -5,10 +5,9 @@ import type { EltActivities, StagedTable } from '../domain/elt.js';
 import { NotFound } from '../domain/errors.js';
 import { formatTableName, parseTableName } from '../domain/table.js';
 import type { Warehouse } from '../engines/contract.js';
+import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withWarehouse } from './connections.js';
-
-const BEAT_MS = 10_000;
 
 export function eltActivities(connections: Connections): EltActivities {
   return {
@@ -79,15 +78,5 @@ async function checkStaging(
           'Start a new run, which extracts again',
       );
     }
-  }
-}
-
-/** Tells Temporal that this worker is alive while `work` runs. */
-async function beating<T>(work: () => Promise<T>): Promise<T> {
-  const timer = setInterval(() => heartbeat(), BEAT_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
   }
 }

@@ -17,10 +17,21 @@ export interface Batch {
   log(step: string, details?: LogDetails): void;
 }
 
-const scope = new AsyncLocalStorage<Batch>();
+/** What the ready-made activities need to know beyond that. */
+export interface BatchStep extends Batch {
+  /** The audit store that gave the BatchID: another one may have given the same number. */
+  readonly storeID: string;
+  readonly runID: string;
+}
+
+const scope = new AsyncLocalStorage<BatchStep>();
 
 /** The batch that the running activity belongs to. */
 export function batch(): Batch {
+  return batchStep();
+}
+
+export function batchStep(): BatchStep {
   const current = scope.getStore();
   if (!current) {
     throw new Error(
@@ -30,6 +41,6 @@ export function batch(): Batch {
   return current;
 }
 
-export function runInBatch<T>(current: Batch, work: () => T): T {
+export function runInBatch<T>(current: BatchStep, work: () => T): T {
   return scope.run(current, work);
 }

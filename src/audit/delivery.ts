@@ -116,6 +116,11 @@ export class Delivery {
     return this.#state === 'up' ? this.#store : undefined;
   }
 
+  /** Undefined until the store has been opened once. */
+  get storeID(): string | undefined {
+    return this.#mailbox?.storeID;
+  }
+
   /** A worker begins to take work. */
   arrive(from: string): void {
     this.#leaving.delete(from);

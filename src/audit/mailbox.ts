@@ -9,7 +9,7 @@ import type { Shipment, ShipOptions } from './shipper.js';
 export class Mailbox {
   readonly #holder = randomUUID();
   readonly #fullLog: OutageLog;
-  #storeID: string | undefined;
+  storeID: string | undefined;
   #additions = { begun: 0, done: 0 };
   /** The last entry that was shipped. On a full disk, it may still be there. */
   #shippedUpTo = 0;
@@ -23,16 +23,16 @@ export class Mailbox {
 
   /** From now on it is known whose mail this process writes. */
   async belongsTo(storeID: string): Promise<void> {
-    this.#storeID = storeID;
+    this.storeID = storeID;
     await this.outbox.bringBack(storeID);
   }
 
   /** Whether they are durable here: not on a full disk, nor as long as nobody knows which store they are for. */
   async add(items: readonly OutboxItem[]): Promise<boolean> {
-    if (this.#storeID === undefined) return false;
+    if (this.storeID === undefined) return false;
     this.#additions.begun++;
     try {
-      await this.outbox.add(this.#storeID, items);
+      await this.outbox.add(this.storeID, items);
       return true;
     } catch (error) {
       this.#fullLog.complain('The outbox did not take events; their steps wait for the audit store', {
@@ -47,12 +47,12 @@ export class Mailbox {
   /** Whether there is nothing to ship, nor has anything been added while this was asked. */
   async isEmpty(): Promise<boolean> {
     const { begun, done } = this.#additions;
-    const [waiting] = await this.outbox.next(this.#storeID!, 1, this.#shippedUpTo);
+    const [waiting] = await this.outbox.next(this.storeID!, 1, this.#shippedUpTo);
     return waiting === undefined && begun === done && begun === this.#additions.begun;
   }
 
   async ship(store: AuditStore, options: ShipOptions): Promise<Shipment> {
-    const shipment = await ship(this.outbox, store, this.#storeID!, this.#holder, options);
+    const shipment = await ship(this.outbox, store, this.storeID!, this.#holder, options);
     this.#shippedUpTo = shipment.upTo;
     if (shipment.leftBehind !== undefined) {
       this.#fullLog.complain('The outbox can not forget what was shipped, and ships it again another time', {
@@ -64,7 +64,7 @@ export class Mailbox {
 
   async waiting(): Promise<{ waiting: number; oldest: string | undefined }> {
     const states = await this.outbox.state();
-    const own = states.find(({ storeID }) => storeID === this.#storeID);
+    const own = states.find(({ storeID }) => storeID === this.storeID);
     return { waiting: own?.waiting ?? 0, oldest: own?.oldest };
   }
 
@@ -72,11 +72,11 @@ export class Mailbox {
   async report(): Promise<boolean> {
     let isShipped = false;
     for (const { storeID, waiting, refused, oldest } of await this.outbox.state()) {
-      if (this.#storeID === undefined) {
+      if (this.storeID === undefined) {
         this.logger.warn('Events wait in the outbox until their audit store answers', {
           ...{ storeID, waiting: waiting + refused, oldest },
         });
-      } else if (storeID === this.#storeID) {
+      } else if (storeID === this.storeID) {
         this.logger.info('Events wait in the outbox and are shipped now', { waiting, oldest });
         isShipped = true;
       } else {

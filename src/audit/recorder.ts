@@ -36,6 +36,13 @@ export class Recorder {
     return this.#delivery.waiting();
   }
 
+  /** Tells the store from all others; known as soon as the first batch is. */
+  get storeID(): string {
+    const { storeID } = this.#delivery;
+    if (storeID === undefined) throw new Error('The audit store has not been reached yet');
+    return storeID;
+  }
+
   /** The run's batch; its row is durable when this returns. */
   open(start: RunStart, from?: string): Promise<BatchRef> {
     const find = (): Promise<BatchRef> =>

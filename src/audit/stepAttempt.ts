@@ -10,7 +10,7 @@ import { checkLogLine } from '../domain/logLine.js';
 import { isNumbered, stepID } from '../domain/stepID.js';
 import type { AttemptEndFacts } from './attemptEnd.js';
 import type { LogDetails } from '../domain/logLine.js';
-import type { Batch } from './batchScope.js';
+import type { BatchStep } from './batchScope.js';
 import { eventID } from './eventID.js';
 import type { Slot } from './eventID.js';
 
@@ -21,7 +21,7 @@ export interface EventWriter {
   meanwhile(event: PipelineEvent): Promise<void>;
 }
 
-export class StepAttempt implements Batch {
+export class StepAttempt implements BatchStep {
   readonly #startedAt = Date.now();
   /** What all events of this attempt have in common. */
   readonly #facts: Omit<PipelineEvent, 'EventID' | 'EventType' | 'EventTime'> & {
@@ -34,6 +34,7 @@ export class StepAttempt implements Batch {
 
   constructor(
     readonly ref: BatchRef,
+    readonly storeID: string,
     readonly info: Info,
     readonly worker: string,
     readonly writer: EventWriter,
@@ -56,6 +57,10 @@ export class StepAttempt implements Batch {
 
   get id(): number {
     return this.ref.LogID;
+  }
+
+  get runID(): string {
+    return this.ref.RunID;
   }
 
   get pipeline(): string {

@@ -6,7 +6,9 @@ import type { Configured } from './program.js';
 export function addDemo(program: Command, configured: Configured): void {
   program
     .command('demo')
-    .description('run the sample pipeline three times, with real faults, and show what the audit knows of it')
+    .description(
+      'run the sample pipeline three times, with real faults, and a transfer, and show what the audit knows of them',
+    )
     .addHelpText('after', '\nExample: batchtrail demo')
     .action(async () => {
       const config = configured();

@@ -1,4 +1,4 @@
-/** What the demo shows at its end: the audit of its three runs, and what to try next. */
+/** What the demo shows at its end: the audit of its runs, and what to try next. */
 import type { Config } from '../config.js';
 import { sampleFolder } from '../dev/sample.js';
 import type { AuditReader } from '../engines/contract.js';
@@ -15,13 +15,17 @@ const SHOWN_BATCHES = 10;
 export async function printDemo(
   config: Config,
   reader: AuditReader,
-  { recovered, exhausted }: DemoBatches,
+  { transfer, recovered, exhausted }: DemoBatches,
   command: string,
 ): Promise<void> {
   const width = outputWidth();
   const { schema = 'Audit' } = config.audit;
   heading('The batches, newest first');
   print(formatTable(BATCH_COLUMNS, await reader.batches({ limit: SHOWN_BATCHES }), width));
+
+  heading(`Batch ${transfer} has moved two tables, and no row was lost or doubled`);
+  const hops = ((await reader.batch(transfer))?.events ?? []).filter(isLogLine);
+  for (const { StepName, Message } of hops) print(`${StepName}: ${Message}`);
 
   heading(`Batch ${recovered}, step by step with every attempt`);
   const events = (await reader.batch(recovered))?.events ?? [];

@@ -24,6 +24,7 @@ export async function withSample(config: Config): Promise<Config> {
   const connections = {
     northwind: { url: `sqlite:${source}` },
     dwh: { url: `sqlite:${folder}`, scripts: northwindScripts },
+    staging: { url: `file:${join(folder, 'staging')}` },
   };
   // The user's own come last: whoever names a connection like the sample's means theirs.
   return { ...config, connections: { ...connections, ...config.connections } };

@@ -32,4 +32,27 @@ export class Unreachable extends MendableError {
   override readonly name = 'Unreachable';
 }
 
-export const NON_RETRYABLE_ERRORS = ['BadInput', 'NotFound', 'BadConfig'];
+/** The source's state that a transfer reads is gone, and with it all that was extracted from it. */
+export class SnapshotLost extends MendableError {
+  override readonly name = 'SnapshotLost';
+}
+
+/** Two counts that must be the same are not, so rows were lost or doubled; nothing of it stays in the target. */
+export class CountsDiffer extends MendableError {
+  override readonly name = 'CountsDiffer';
+}
+
+/** Rows in the target that no ledger entry of this audit store accounts for. Nobody may replace them unseen. */
+export class UnlistedRows extends MendableError {
+  override readonly name = 'UnlistedRows';
+}
+
+/** The target refuses rows, and the transfer was not allowed to leave them out. */
+export class RowsRejected extends MendableError {
+  override readonly name = 'RowsRejected';
+}
+
+export const NON_RETRYABLE_ERRORS = [
+  ...['BadInput', 'NotFound', 'BadConfig'],
+  ...['SnapshotLost', 'CountsDiffer', 'UnlistedRows', 'RowsRejected'],
+];

@@ -27,6 +27,11 @@ export const text: Check<string> = (value, at) =>
 export const flag: Check<boolean> = (value, at) =>
   typeof value === 'boolean' ? value : expected('true or false', value, at);
 
+export const positive: Check<number> = (value, at) =>
+  Number.isSafeInteger(value) && (value as number) > 0
+    ? (value as number)
+    : expected('a whole number above 0', value, at);
+
 export function oneOf<const T extends string>(...choices: readonly T[]): Check<T> {
   return (value, at) =>
     choices.includes(value as T) ? (value as T) : expected(`one of ${choices.join(', ')}`, value, at);

@@ -12,14 +12,18 @@ import type {
   Seal,
 } from '../domain/model.js';
 import type { SqlRow, SqlValue, TableName } from '../domain/table.js';
+import type { TransferEngine } from './transferContract.js';
 
-export interface Engine {
+/** An engine has the roles that it can play: it keeps an audit, or is a source or target of pipelines, or all of these. */
+export interface Engine extends Partial<AuditEngine>, TransferEngine {
+  openWarehouse?(options: WarehouseOptions): Promise<Warehouse>;
+}
+
+export interface AuditEngine {
   openAuditStore(options: AuditOptions): Promise<AuditStore>;
   openAuditReader(options: AuditOptions): Promise<AuditReader>;
   /** The statements that `migrate` would run on an empty database, for people who run them by hand. */
   migrationScript(options: AuditOptions): string;
-  /** Not every engine that keeps an audit is also a source and target of pipelines. */
-  openWarehouse?(options: WarehouseOptions): Promise<Warehouse>;
 }
 
 export interface AuditOptions {

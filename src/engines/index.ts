@@ -1,7 +1,7 @@
 /** Finds the engine for a URL. Adding an engine is adding its folder and one line here. */
 import { BadConfig } from '../domain/errors.js';
 import { redact } from '../domain/redact.js';
-import type { Engine, Outbox } from './contract.js';
+import type { AuditEngine, Engine, Outbox } from './contract.js';
 
 const ENGINES: Record<string, () => Promise<{ engine: Engine }>> = {
   sqlite: () => import('./sqlite/index.js'),
@@ -9,9 +9,21 @@ const ENGINES: Record<string, () => Promise<{ engine: Engine }>> = {
   postgresql: () => import('./postgres/index.js'),
   mssql: () => import('./mssql/index.js'),
   snowflake: () => import('./snowflake/index.js'),
+  file: () => import('./file/index.js'),
+  s3: () => import('./s3/index.js'),
 };
 
-export async function engineFor(url: string, at: string): Promise<Engine> {
+/** The engine of an audit's URL. */
+export async function engineFor(url: string, at: string): Promise<AuditEngine> {
+  const { openAuditStore, openAuditReader, migrationScript } = await anyEngineFor(url, at);
+  if (openAuditStore && openAuditReader && migrationScript) {
+    return { openAuditStore, openAuditReader, migrationScript };
+  }
+  throw new BadConfig(`${at}: ${url.split(':')[0]}: can't keep an audit. Use a sqlite: URL, or a database's`);
+}
+
+/** The engine of a connection's URL, whatever it can do. */
+export async function anyEngineFor(url: string, at: string): Promise<Engine> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? '';
   const load = Object.hasOwn(ENGINES, scheme) ? ENGINES[scheme] : undefined;
   if (!load) {

@@ -39,7 +39,7 @@ async function auditAttempt(
   const worker = workerName(info);
   const heartbeats = new Heartbeats(context);
   const batch = await heartbeats.during(recorder.batchOf(runID, () => runStart(context), worker));
-  const step = new StepAttempt(batch, info, WORKER, {
+  const step = new StepAttempt(batch, recorder.storeID, info, WORKER, {
     now: (event) => recorder.record([event], worker),
     meanwhile: (event) => recorder.recordPatiently([event], worker),
   });

@@ -1,9 +1,10 @@
 /** Extracts tables to staging, runs a transform on them, and counts what it loaded. */
-import { ActivityCancellationType, CancellationScope, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import { checkEltInput } from '../domain/elt.js';
 import type { EltActivities, EltInput, RowsProcessed, StagedTable } from '../domain/elt.js';
 import { NON_RETRYABLE_ERRORS } from '../domain/errors.js';
 import { checkInput } from './checkInput.js';
+import { together } from './together.js';
 
 const { extractTable, runTransform, countRows } = proxyActivities<EltActivities>({
   startToCloseTimeout: '1 hour',
@@ -27,23 +28,11 @@ export async function elt(input: EltInput): Promise<RowsProcessed> {
   return { rowsProcessed };
 }
 
-/** All tables at once. When one fails the others are cancelled and waited for, so that none runs on unattended. */
-async function extractAll({ source, target, tables }: EltInput): Promise<StagedTable[]> {
-  const failures: unknown[] = [];
-  const staged = await CancellationScope.cancellable(async () => {
-    const scope = CancellationScope.current();
-    const extractions = tables.map(async ({ from, to }) => {
-      try {
-        const { rowsProcessed } = await extractTable({ source, target, from, to });
-        return [{ to, rows: rowsProcessed }];
-      } catch (error) {
-        failures.push(error);
-        scope.cancel();
-        return [];
-      }
-    });
-    return Promise.all(extractions);
-  });
-  if (failures.length > 0) throw failures[0];
-  return staged.flat();
+function extractAll({ source, target, tables }: EltInput): Promise<StagedTable[]> {
+  return together(
+    tables.map(({ from, to }) => async () => {
+      const { rowsProcessed } = await extractTable({ source, target, from, to });
+      return { to, rows: rowsProcessed };
+    }),
+  );
 }

@@ -1,2 +1,3 @@
 export { elt } from './elt.js';
+export { historicalTransfer } from './historicalTransfer.js';
 export { northwindSalesElt } from './northwindSalesElt.js';

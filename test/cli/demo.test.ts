@@ -35,17 +35,21 @@ describe('demo', () => {
     ]);
     const batches = (await json('batches')) as PipelineLog[];
     const outcomes = batches.map(({ Status, RetryStatus, RetryCount }) => [Status, RetryStatus, RetryCount]);
-    const three = [
+    const four = [
       ['Error', 'exhausted', 2],
       ['Success', 'recovered', 1],
       ['Success', null, 0],
+      ['Success', null, 0],
     ];
-    expect(outcomes).toEqual([...three, ...three]);
+    expect(outcomes).toEqual([...four, ...four]);
   });
 
   it('shows the batches, the attempts, the alert and the lineage', () => {
     for (const { stdout } of both) {
-      expect(stdout).toContain('Run 3 of 3');
+      expect(stdout).toContain('Run 4 of 4');
+      expect(stdout).toContain(
+        'Raw.Orders: source 830, extracted 830, staged 830, loaded 830, rejected 0, in target 830',
+      );
       expect(stdout).toMatch(/\d +Northwind_Sales_ELT +Error .* exhausted +yes/);
       expect(stdout).toMatch(
         /runTransform +[\d:.]+ +start +1\n +[\d:.]+ +retry +1 [^]* start +2\n +[\d:.]+ +success +2 /,

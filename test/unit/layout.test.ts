@@ -132,6 +132,11 @@ const ROWS: readonly Row[] = [
     forbidden: [`import './index.js'`, `import './sqlite/index.js'`, `import '../audit/recorder.js'`],
   },
   {
+    file: 'src/engines/transferContract.ts',
+    allowed: [`import '../domain/table.js'`, `import type { Readable } from 'node:stream'`],
+    forbidden: [`import { Readable } from 'node:stream'`, `import './sqlite/index.js'`],
+  },
+  {
     file: 'src/engines/index.ts',
     allowed: [`import './contract.js'`, `void import('./sqlite/index.js')`],
     forbidden: [`import './sqlite/connect.js'`, `import 'better-sqlite3'`],

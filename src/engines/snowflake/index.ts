@@ -3,4 +3,4 @@ import { openAuditReader } from './auditReader.js';
 import { openAuditStore } from './auditStore.js';
 import { migrationScript } from './migrations.js';
 
-export const engine: Engine = { openAuditStore, openAuditReader, migrationScript };
+export const engine = { openAuditStore, openAuditReader, migrationScript } satisfies Engine;

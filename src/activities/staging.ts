@@ -1,0 +1,71 @@
+/** Puts rows and what describes them into the staging area, and reads them back. */
+import { pipeline } from 'node:stream/promises';
+import { Readable, Transform } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { createGunzip, createGzip } from 'node:zlib';
+import type { Manifest, StagedChunk } from '../domain/transfer.js';
+import type { Staging } from '../engines/transferContract.js';
+import type { Beat } from './beating.js';
+import { chunkObject, manifestObject } from './staged.js';
+
+/** The fastest: the network and the source wait for this more than for each other. */
+const GZIP_LEVEL = 1;
+const BUFFER_BYTES = 256 * 1024;
+
+export interface ChunkToStage extends Beat {
+  readonly name: string;
+  readonly chunk: number;
+  readonly body: Readable;
+  readonly rows: () => number;
+}
+
+export async function stageChunk(
+  area: Staging,
+  { name, chunk, body, rows, signal, report }: ChunkToStage,
+): Promise<StagedChunk> {
+  const object = chunkObject(name, chunk);
+  const gzip = createGzip({ level: GZIP_LEVEL, chunkSize: BUFFER_BYTES });
+  const ending = new AbortController();
+  let read = 0;
+  const progress = new Transform({
+    highWaterMark: BUFFER_BYTES,
+    transform(piece: Buffer, _, done) {
+      read += piece.length;
+      report({ object, bytesRead: read, bytesWritten: gzip.bytesWritten });
+      done(null, piece);
+    },
+  });
+  // Whichever side fails first ends the other: a source that breaks must not leave half an object behind as a whole one.
+  const reading = pipeline(body, progress, gzip, { signal: AbortSignal.any([signal, ending.signal]) });
+  const writing = area.put(object, gzip);
+  reading.catch(() => undefined);
+  writing.catch(() => ending.abort());
+  const bytes = await Promise.all([writing, reading]).then(
+    ([size]) => size,
+    async (error: unknown) => {
+      await Promise.allSettled([writing, reading]);
+      // The source knows better why than the one who waits for it.
+      throw await reading.then(
+        () => error,
+        (reason: unknown) => (ending.signal.aborted ? error : reason),
+      );
+    },
+  );
+  return { object, rows: rows(), bytes };
+}
+
+export async function openChunk(area: Staging, object: string): Promise<Readable> {
+  const bytes = await area.open(object);
+  const gunzip = createGunzip({ chunkSize: BUFFER_BYTES });
+  // An error of either reaches who reads, as the error of what is read.
+  pipeline(bytes, gunzip).catch((error: unknown) => gunzip.destroy(error as Error));
+  return gunzip;
+}
+
+export async function writeManifest(area: Staging, name: string, manifest: Manifest): Promise<void> {
+  await area.put(manifestObject(name), Readable.from([Buffer.from(JSON.stringify(manifest))]));
+}
+
+export async function readManifest(area: Staging, name: string): Promise<Manifest> {
+  return JSON.parse(await text(await area.open(manifestObject(name)))) as Manifest;
+}

@@ -1,0 +1,230 @@
+/** The steps of the transfers. Rows go from stream to stream; what is between steps is in the staging area. */
+import { activityInfo, Context } from '@temporalio/activity';
+import { batchStep } from '../audit/batchScope.js';
+import type { Column } from '../domain/columnType.js';
+import { BadInput } from '../domain/errors.js';
+import { parseTableName } from '../domain/table.js';
+import type {
+  Manifest,
+  SnapshotSignal,
+  TableStep,
+  TransferActivities,
+  TransferMode,
+} from '../domain/transfer.js';
+import { SNAPSHOT_SIGNAL } from '../domain/transfer.js';
+import type {
+  IncomingTable,
+  Selection,
+  Snapshot,
+  Staging,
+  TransferSource,
+} from '../engines/transferContract.js';
+import { beating } from './beating.js';
+import type { Connections } from './connections.js';
+import { withPlace } from './connections.js';
+import { loadTables } from './loadTables.js';
+import { cleanStaging } from './cleanStaging.js';
+import { readManifest, stageChunk, writeManifest } from './staging.js';
+import { batchFolder, tableObjects } from './staged.js';
+
+const KEEP_ALIVE_MS = 2_000;
+
+export function transferActivities(connections: Connections): TransferActivities {
+  return {
+    prepareTransfer({ source, staging, target, tables, mode, allowRejected: _ }) {
+      return beating(({ signal }) =>
+        withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
+          withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>
+            withPlace(connections, { role: 'openTarget', name: target, signal }, async (to) => {
+              batchStep().rows({ source: from.label, target: to.label });
+              await area.list(batchFolder(batchStep()));
+              const incoming = await withSnapshot(from, undefined, (snapshot) =>
+                inOrder(tables, (table) => incomingTable(snapshot, table, mode)),
+              );
+              await to.check(incoming, mode);
+              return { sharesSnapshots: from.sharesSnapshots };
+            }),
+          ),
+        ),
+      );
+    },
+
+    holdSnapshot({ source, extraction }) {
+      const startedAt = Date.now();
+      return beating(({ signal }) =>
+        // Not ended by the cancellation: that is how it is told that the snapshot is not needed any more.
+        withPlace(
+          connections,
+          { role: 'openSource', name: source, signal: new AbortController().signal },
+          (from) =>
+            withSnapshot(from, undefined, async (snapshot) => {
+              batchStep().rows({ source: from.label });
+              await signalWorkflow({ extraction, snapshot: snapshot.id });
+              while (await stillRunning(signal, KEEP_ALIVE_MS)) await snapshot.keepAlive();
+              return { heldMs: Date.now() - startedAt };
+            }),
+        ),
+      );
+    },
+
+    planTables({ source, staging, snapshot, extraction, tables }) {
+      return beating(({ signal, report }) =>
+        withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
+          withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>
+            withSnapshot(from, snapshot, (joined) =>
+              inOrder(tables, async (table, index) => {
+                report({ tables: index });
+                const name = tableObjects(batchStep(), table.to, index, extraction);
+                const { ranges } = await describe(joined, area, table, name);
+                const sourceRows = await joined.count(selectionOf(table));
+                return { name, sourceRows, chunks: ranges.length };
+              }),
+            ),
+          ),
+        ),
+      );
+    },
+
+    extractChunk({ source, staging, snapshot, table, name, chunk }) {
+      return beating(({ signal, report }) =>
+        withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
+          withPlace(connections, { role: 'openStaging', name: staging, signal }, async (area) => {
+            batchStep().rows({ source: from.label, target: area.label });
+            const { columns, ranges } = await readManifest(area, name);
+            return withSnapshot(from, snapshot, async (joined) => {
+              const { body, rows } = await joined.extract(selectionOf(table), columns, ranges[chunk]!);
+              const staged = await stageChunk(area, { name, chunk, body, rows, signal, report });
+              batchStep().message(
+                `${table.from}, chunk ${chunk + 1} of ${ranges.length}: ${staged.bytes} bytes`,
+              );
+              return { ...staged, rowsProcessed: staged.rows };
+            });
+          }),
+        ),
+      );
+    },
+
+    extractTables({ source, staging, extraction, tables }) {
+      return beating(({ signal, report }) =>
+        withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
+          withPlace(connections, { role: 'openStaging', name: staging, signal }, async (area) => {
+            batchStep().rows({ source: from.label, target: area.label });
+            // An attempt that was given up may still be writing.
+            const own = `${extraction}-${activityInfo().attempt}`;
+            const extracted = await withSnapshot(from, undefined, (snapshot) =>
+              inOrder(tables, async (table, index) => {
+                const name = tableObjects(batchStep(), table.to, index, own);
+                const { columns, ranges } = await describe(snapshot, area, table, name);
+                const selection = selectionOf(table);
+                const sourceRows = await snapshot.count(selection);
+                const chunks = await inOrder(ranges, async (range, chunk) => {
+                  const { body, rows } = await snapshot.extract(selection, columns, range);
+                  return stageChunk(area, { name, chunk, body, rows, signal, report });
+                });
+                return { name, sourceRows, chunks };
+              }),
+            );
+            const rowsProcessed = extracted
+              .flatMap(({ chunks }) => chunks)
+              .reduce((sum, { rows }) => sum + rows, 0);
+            return { tables: extracted, rowsProcessed };
+          }),
+        ),
+      );
+    },
+
+    loadTables: (step) => loadTables(connections, step),
+    cleanStaging: (step) => cleanStaging(connections, step),
+  };
+}
+
+function selectionOf({ from, columns, where, interval }: TableStep): Selection {
+  return { table: parseTableName(from, 'from'), columns, where, interval };
+}
+
+async function incomingTable(
+  snapshot: Snapshot,
+  table: TableStep,
+  mode: TransferMode,
+): Promise<IncomingTable> {
+  const { columns, primaryKey } = await snapshot.describe(selectionOf(table));
+  const key = mode === 'merge' ? keyOf(table, columns, primaryKey) : [];
+  return { to: parseTableName(table.to, 'to'), columns, key };
+}
+
+function keyOf(
+  table: TableStep,
+  columns: readonly Column[],
+  primaryKey: readonly string[],
+): readonly string[] {
+  const key = table.key ?? primaryKey;
+  if (key.length === 0) {
+    throw new BadInput(
+      `${table.from} has no primary key, so mode merge needs key: the columns that tell its rows apart`,
+    );
+  }
+  const missing = key.find((name) => !columns.some((column) => column.name === name));
+  if (missing === undefined) return key;
+  throw new BadInput(
+    `${table.from}: the key column ${missing} is not among the columns that are transferred: ${columns.map(({ name }) => name).join(', ')}`,
+  );
+}
+
+/** Writes down for the steps that follow what the table is in this snapshot. */
+async function describe(
+  snapshot: Snapshot,
+  area: Staging,
+  table: TableStep,
+  name: string,
+): Promise<Manifest> {
+  const selection = selectionOf(table);
+  const { columns, primaryKey } = await snapshot.describe(selection);
+  const ranges = await snapshot.ranges(selection, table.chunkRows);
+  const manifest = { columns, key: table.key ?? primaryKey, ranges };
+  await writeManifest(area, name, manifest);
+  return manifest;
+}
+
+async function withSnapshot<T>(
+  source: TransferSource,
+  id: string | undefined,
+  work: (snapshot: Snapshot) => Promise<T>,
+): Promise<T> {
+  const snapshot = await (id === undefined ? source.openSnapshot() : source.joinSnapshot(id));
+  try {
+    return await work(snapshot);
+  } finally {
+    await snapshot.close();
+  }
+}
+
+async function inOrder<T, R>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (const [index, item] of items.entries()) results.push(await work(item, index));
+  return results;
+}
+
+async function signalWorkflow(signal: SnapshotSignal): Promise<void> {
+  const { client, info } = Context.current();
+  const { workflowId, runId } = info.workflowExecution!;
+  await client.workflow.getHandle(workflowId, runId).signal(SNAPSHOT_SIGNAL, signal);
+}
+
+/** Waits a while; answers false at once when the activity is cancelled. */
+async function stillRunning(signal: AbortSignal, ms: number): Promise<boolean> {
+  if (signal.aborted) return false;
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve(true);
+    }, ms);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,144 @@
+/** What the target knows of the batches that loaded it, in the schema of their tables. */
+import { UnlistedRows } from '../../../domain/errors.js';
+import type { TableName } from '../../../domain/table.js';
+import { formatTableName } from '../../../domain/table.js';
+import type { CursorInterval } from '../../../domain/transfer.js';
+import type { BatchStamp } from '../../transferContract.js';
+import { quote } from '../schemaName.js';
+import type { Session } from './session.js';
+import { quoted } from './tables.js';
+
+/** All names in lower case, so that people need no quotes. */
+const TABLES = (schema: string): string => `
+  CREATE TABLE IF NOT EXISTS ${schema}.batchload (
+    storeid text NOT NULL, logid bigint NOT NULL, runid text NOT NULL, tablename text NOT NULL,
+    chunk integer NOT NULL, rows bigint NOT NULL, loadedat timestamp with time zone NOT NULL,
+    PRIMARY KEY (tablename, logid, storeid, chunk)
+  );
+  CREATE TABLE IF NOT EXISTS ${schema}.batchinterval (
+    tablename text NOT NULL, "from" text NOT NULL, "to" text NOT NULL, storeid text NOT NULL, logid bigint NOT NULL,
+    PRIMARY KEY (tablename, "from", "to", storeid, logid)
+  );
+  CREATE TABLE IF NOT EXISTS ${schema}.batchrejected (
+    storeid text NOT NULL, logid bigint NOT NULL, tablename text NOT NULL, chunk integer NOT NULL,
+    "row" bigint NOT NULL, reason text NOT NULL, content text NOT NULL,
+    PRIMARY KEY (tablename, logid, storeid, chunk, "row")
+  )`;
+
+export interface Rejected {
+  readonly chunk: number;
+  /** In the chunk, from 1. */
+  readonly row: number;
+  readonly reason: string;
+  /** In the staging dialect. */
+  readonly content: string;
+}
+
+/** Makes the ledger's tables when they are missing; who may not create any needs them made. */
+export async function makeLedger(session: Session, schema: string): Promise<void> {
+  const rows = await session.rows(
+    `SELECT relname FROM pg_catalog.pg_class C JOIN pg_catalog.pg_namespace N ON N.oid = C.relnamespace
+     WHERE N.nspname = $1 AND relname IN ('batchload', 'batchinterval', 'batchrejected')`,
+    [schema],
+  );
+  if (rows.length < 3) await session.run(TABLES(quote(schema)));
+}
+
+/** The ledger of one table and one batch, in a transaction that is open. */
+export class Ledger {
+  readonly #schema: string;
+  readonly #name: string;
+
+  constructor(
+    readonly session: Session,
+    readonly table: TableName,
+    readonly batch: BatchStamp,
+  ) {
+    this.#schema = quote(table.schema);
+    this.#name = formatTableName(table);
+  }
+
+  /** Rows of this batch that the ledger does not list are another store's, or a person's. */
+  async checkListed(): Promise<void> {
+    const { storeID, logID } = this.batch;
+    const { ofBatch } = await this.countRows();
+    const listed = await this.#count(
+      `SELECT coalesce(sum(rows), 0) FROM ${this.#schema}.batchload WHERE tablename = $1 AND logid = $2 AND storeid = $3`,
+      [this.#name, logID, storeID],
+    );
+    // Fewer is no fault: a later batch may have merged newer ones over them.
+    if (ofBatch <= listed) return;
+    throw new UnlistedRows(
+      `${this.#name} holds ${ofBatch} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
+        'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
+    );
+  }
+
+  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  async checkAllListed(): Promise<void> {
+    const rows = await this.#count(
+      `SELECT count(*) FROM ${quoted(this.table)} WHERE batchid IS NULL OR batchid NOT IN
+         (SELECT logid FROM ${this.#schema}.batchload WHERE tablename = $1)`,
+      [this.#name],
+    );
+    if (rows === 0) return;
+    throw new UnlistedRows(
+      `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
+        'Load into another table, or remove them',
+    );
+  }
+
+  /** Takes out what an earlier attempt of this batch put in. */
+  async removeOwn(): Promise<void> {
+    const { storeID, logID } = this.batch;
+    await this.session.rows(`DELETE FROM ${quoted(this.table)} WHERE batchid = $1`, [logID]);
+    for (const list of ['batchload', 'batchinterval', 'batchrejected']) {
+      await this.session.rows(
+        `DELETE FROM ${this.#schema}.${list} WHERE tablename = $1 AND logid = $2 AND storeid = $3`,
+        [this.#name, logID, storeID],
+      );
+    }
+  }
+
+  /** Not TRUNCATE, which would keep readers away until the transaction ends. */
+  async removeAll(): Promise<void> {
+    await this.session.run(`DELETE FROM ${quoted(this.table)}`);
+    for (const list of ['batchload', 'batchinterval']) {
+      await this.session.rows(`DELETE FROM ${this.#schema}.${list} WHERE tablename = $1`, [this.#name]);
+    }
+  }
+
+  async add(chunk: number, rows: number): Promise<void> {
+    const { storeID, logID, runID, loadedAt } = this.batch;
+    await this.session.rows(`INSERT INTO ${this.#schema}.batchload VALUES ($1, $2, $3, $4, $5, $6, $7)`, [
+      ...[storeID, logID, runID, this.#name, chunk, rows, loadedAt],
+    ]);
+  }
+
+  async addInterval({ from, to }: CursorInterval): Promise<void> {
+    const { storeID, logID } = this.batch;
+    await this.session.rows(`INSERT INTO ${this.#schema}.batchinterval VALUES ($1, $2, $3, $4, $5)`, [
+      ...[this.#name, from, to, storeID, logID],
+    ]);
+  }
+
+  async keepRejected({ chunk, row, reason, content }: Rejected): Promise<void> {
+    const { storeID, logID } = this.batch;
+    await this.session.rows(`INSERT INTO ${this.#schema}.batchrejected VALUES ($1, $2, $3, $4, $5, $6, $7)`, [
+      ...[storeID, logID, this.#name, chunk, row, reason, content],
+    ]);
+  }
+
+  async countRows(): Promise<{ total: number; ofBatch: number }> {
+    const [[total, ofBatch]] = (await this.session.rows(
+      `SELECT count(*), count(*) FILTER (WHERE batchid = $1) FROM ${quoted(this.table)}`,
+      [this.batch.logID],
+    )) as [[string, string]];
+    return { total: Number(total), ofBatch: Number(ofBatch) };
+  }
+
+  async #count(sql: string, values: readonly unknown[]): Promise<number> {
+    const [[count]] = (await this.session.rows(sql, values)) as [[string]];
+    return Number(count);
+  }
+}

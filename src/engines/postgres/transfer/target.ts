@@ -1,0 +1,202 @@
+/** PostgreSQL as a target: all tables of a batch by COPY, in one transaction with the ledger. */
+import { BadInput } from '../../../domain/errors.js';
+import type { TableName } from '../../../domain/table.js';
+import { formatTableName } from '../../../domain/table.js';
+import type { FittedColumn } from '../../shared/incoming.js';
+import { fitColumns } from '../../shared/incoming.js';
+import type {
+  IncomingTable,
+  Load,
+  LoadingTable,
+  PlaceOptions,
+  TransferTarget,
+} from '../../transferContract.js';
+import { quote } from '../schemaName.js';
+import { readUrl } from '../url.js';
+import { copyChunks } from './copyChunks.js';
+import { Ledger, makeLedger } from './ledger.js';
+import { Session } from './session.js';
+import { columnsOf, findTable, quoted } from './tables.js';
+import { typeName } from './types.js';
+
+/** How rows get their batch without a change to the staged bytes: COPY leaves these columns to their defaults. */
+const BATCH_DEFAULT = "current_setting('batchtrail.batchid')::bigint";
+const LOADED_DEFAULT = "current_setting('batchtrail.loadedat')::timestamp with time zone";
+
+export async function openTarget(options: PlaceOptions): Promise<TransferTarget> {
+  const { label } = readUrl(options.url);
+  const withSession = async (work: (session: Session) => Promise<void>): Promise<void> => {
+    const session = await Session.open(options);
+    try {
+      await work(session);
+    } finally {
+      // Rolls back what was not committed.
+      await session.close();
+    }
+  };
+  return {
+    label,
+    check: (tables) =>
+      withSession(async (session) => {
+        for (const table of tables) {
+          const found = await findTable(session, table.to);
+          fitColumns(table, found && (await columnsOf(session, found)), newName);
+        }
+      }),
+    load: (load) => withSession((session) => loadAll(session, load)),
+    close: async () => undefined,
+  };
+}
+
+/** What PostgreSQL makes of a name without quotes; names that need them stay as they are. */
+function newName(name: string): string {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name.toLowerCase() : name;
+}
+
+async function loadAll(session: Session, load: Load): Promise<void> {
+  const { batch } = load;
+  await session.run('BEGIN ISOLATION LEVEL READ COMMITTED');
+  await session.rows(
+    "SELECT set_config('batchtrail.batchid', $1, true), set_config('batchtrail.loadedat', $2, true)",
+    [...[batch.logID, batch.loadedAt]],
+  );
+  await takeTurns(session, load.tables);
+  for (const table of load.tables) await loadTable(session, load, table);
+  await session.run('COMMIT');
+}
+
+/** An attempt that was given up may still be loading: its transaction ends first, and then the ledger knows about it. */
+async function takeTurns(session: Session, tables: readonly IncomingTable[]): Promise<void> {
+  const schemas = [...new Set(tables.map(({ to }) => newName(to.schema)))].sort();
+  const names = tables.map(({ to }) => formatTableName(to).toLowerCase()).sort();
+  for (const name of names) {
+    await session.rows('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`batchtrail ${name}`]);
+  }
+  for (const schema of schemas) {
+    // Tables are made by one batch at a time; CREATE IF NOT EXISTS does not see what another one is about to make.
+    await session.rows('SELECT pg_advisory_xact_lock(hashtextextended($1, 1))', [
+      `batchtrail ${schema.toLowerCase()}`,
+    ]);
+  }
+}
+
+async function loadTable(session: Session, load: Load, table: LoadingTable): Promise<void> {
+  const { batch, mode } = load;
+  const { name, columns } = await prepareTable(session, table);
+  await makeLedger(session, name.schema);
+  const ledger = new Ledger(session, name, batch);
+  await ledger.checkListed();
+  if (mode === 'replace') await ledger.checkAllListed();
+  const before = (await ledger.countRows()).total;
+  await ledger.removeOwn();
+  if (mode === 'replace') await ledger.removeAll();
+  const names = columns.map((column) => quote(column.name)).join(', ');
+  const into = mode === 'merge' ? await makeIncoming(session, name) : quoted(name);
+  const counts = await copyChunks(session, { load, table, ledger, into: `${into} (${names})` });
+  if (mode === 'merge') await merge(session, { table, name, columns });
+  if (table.interval) await ledger.addInterval(table.interval);
+  const { total, ofBatch } = await ledger.countRows();
+  await load.verify(table, { before, after: total, ...counts, ofBatch });
+}
+
+async function prepareTable(
+  session: Session,
+  table: IncomingTable,
+): Promise<{ name: TableName; columns: FittedColumn[] }> {
+  const found = await findTable(session, table.to);
+  const existing = found && (await columnsOf(session, found));
+  const columns = fitColumns(table, existing, newName);
+  const name = found?.table ?? {
+    schema: await schemaFor(session, table.to.schema),
+    name: newName(table.to.name),
+  };
+  if (!existing) {
+    const own = [
+      `batchid bigint NOT NULL DEFAULT ${BATCH_DEFAULT}`,
+      `loadedat timestamp with time zone NOT NULL DEFAULT ${LOADED_DEFAULT}`,
+    ];
+    await session.run(`CREATE TABLE ${quoted(name)} (${[...columns.map(definition), ...own].join(', ')})`);
+    // Small, because a batch's rows lie together; and quick to keep, unlike an index of every row.
+    await session.run(`CREATE INDEX ON ${quoted(name)} USING brin (batchid)`);
+    return { name, columns };
+  }
+  for (const column of columns) {
+    if (column.isMissing) await session.run(`ALTER TABLE ${quoted(name)} ADD COLUMN ${definition(column)}`);
+  }
+  await giveDefaults(session, name);
+  return { name, columns };
+}
+
+async function schemaFor(session: Session, schema: string): Promise<string> {
+  const [found] = await session.rows(
+    'SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname IN ($1::text, lower($1::text)) ORDER BY nspname = $1::text DESC',
+    [schema],
+  );
+  if (found) return found[0]!;
+  await session.run(`CREATE SCHEMA ${quote(newName(schema))}`);
+  return newName(schema);
+}
+
+/** A table that people made has the columns, and does not know how they are filled. */
+async function giveDefaults(session: Session, table: TableName): Promise<void> {
+  const rows = await session.rows(
+    `SELECT column_name, column_default FROM information_schema.columns
+     WHERE table_schema = $1 AND table_name = $2 AND column_name IN ('batchid', 'loadedat')`,
+    [table.schema, table.name],
+  );
+  const defaults = new Map(rows.map(([name, text]) => [name, text ?? '']));
+  const wanted = { batchid: BATCH_DEFAULT, loadedat: LOADED_DEFAULT };
+  if (defaults.size < 2) {
+    throw new BadInput(
+      `${formatTableName(table)} needs the columns batchid bigint and loadedat timestamptz, in lower case. Add them, or name another table`,
+    );
+  }
+  for (const [name, expression] of Object.entries(wanted)) {
+    if (defaults.get(name)!.includes(`'batchtrail.${name}'`)) continue;
+    await session.run(`ALTER TABLE ${quoted(table)} ALTER COLUMN ${name} SET DEFAULT ${expression}`);
+  }
+}
+
+const INCOMING = 'pg_temp.batchtrail_incoming';
+
+/** What comes waits beside the table, to be compared with it. */
+async function makeIncoming(session: Session, table: TableName): Promise<string> {
+  await session.run(`DROP TABLE IF EXISTS ${INCOMING};
+    CREATE TEMPORARY TABLE batchtrail_incoming (LIKE ${quoted(table)} INCLUDING DEFAULTS) ON COMMIT DROP`);
+  return INCOMING;
+}
+
+async function merge(
+  session: Session,
+  { table, name, columns }: { table: LoadingTable; name: TableName; columns: readonly FittedColumn[] },
+): Promise<void> {
+  const keys = table.key.map(
+    (key) => columns[table.columns.findIndex((column) => column.name === key)]!.name,
+  );
+  const list = keys.map(quote).join(', ');
+  const [[all, without, apart]] = (await session.rows(
+    `SELECT count(*), count(*) FILTER (WHERE ${keys.map((key) => `${quote(key)} IS NULL`).join(' OR ')}),
+            count(DISTINCT (${list}))
+     FROM ${INCOMING}`,
+  )) as [[string, string, string]];
+  if (without !== '0') {
+    throw new BadInput(
+      `${formatTableName(table.to)}: a row has no ${keys.join(' or ')}, which is the key. Name a key that every row has`,
+    );
+  }
+  if (all !== apart) {
+    throw new BadInput(
+      `${formatTableName(table.to)}: ${Number(all) - Number(apart)} of the source's rows have the same ${keys.join(', ')} as another. Name a key that tells them apart`,
+    );
+  }
+  await session.run(`ANALYZE ${INCOMING}`);
+  await session.run(
+    `DELETE FROM ${quoted(name)} AS T USING ${INCOMING} AS I WHERE ${keys.map((key) => `T.${quote(key)} = I.${quote(key)}`).join(' AND ')}`,
+  );
+  const names = [...columns.map((column) => quote(column.name)), 'batchid', 'loadedat'].join(', ');
+  await session.run(`INSERT INTO ${quoted(name)} (${names}) SELECT ${names} FROM ${INCOMING}`);
+}
+
+function definition({ name, type, nullable }: FittedColumn): string {
+  return `${quote(name)} ${typeName(type)}${nullable ? '' : ' NOT NULL'}`;
+}

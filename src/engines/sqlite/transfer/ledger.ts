@@ -1,0 +1,127 @@
+/** What the target knows of the batches that loaded it: in the file of their tables, so that both commit together. */
+import type Database from 'better-sqlite3';
+import { UnlistedRows } from '../../../domain/errors.js';
+import type { CursorInterval } from '../../../domain/transfer.js';
+import { BATCH_ID } from '../../shared/incoming.js';
+import type { BatchStamp } from '../../transferContract.js';
+import { quote } from '../connect.js';
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS BatchLoad (
+    StoreID TEXT NOT NULL, LogID INTEGER NOT NULL, RunID TEXT NOT NULL, TableName TEXT NOT NULL,
+    Chunk INTEGER NOT NULL, Rows INTEGER NOT NULL, LoadedAt TEXT NOT NULL,
+    PRIMARY KEY (TableName, LogID, StoreID, Chunk)
+  );
+  CREATE TABLE IF NOT EXISTS BatchInterval (
+    TableName TEXT NOT NULL, "From" TEXT NOT NULL, "To" TEXT NOT NULL, StoreID TEXT NOT NULL, LogID INTEGER NOT NULL,
+    PRIMARY KEY (TableName, "From", "To", StoreID, LogID)
+  );
+  CREATE TABLE IF NOT EXISTS BatchRejected (
+    StoreID TEXT NOT NULL, LogID INTEGER NOT NULL, TableName TEXT NOT NULL, Chunk INTEGER NOT NULL,
+    Row INTEGER NOT NULL, Reason TEXT NOT NULL, Content TEXT NOT NULL,
+    PRIMARY KEY (TableName, LogID, StoreID, Chunk, Row)
+  );`;
+
+export interface Rejected {
+  readonly chunk: number;
+  /** In the chunk, from 1. */
+  readonly row: number;
+  readonly reason: string;
+  /** In the staging dialect. */
+  readonly content: string;
+}
+
+/** The ledger of one table and one batch, in a transaction that is open. */
+export class Ledger {
+  constructor(
+    readonly db: Database.Database,
+    readonly table: { readonly name: string; readonly fullName: string },
+    readonly batch: BatchStamp,
+  ) {
+    db.exec(TABLES);
+  }
+
+  /** Rows of this batch that the ledger does not list are another store's, or a person's. */
+  checkListed(): void {
+    const { storeID, logID } = this.batch;
+    const rows = this.#count(
+      `SELECT count(*) FROM ${quote(this.table.name)} WHERE ${BATCH_ID} = ?`,
+      BigInt(logID),
+    );
+    const listed = this.#count(
+      'SELECT total(Rows) FROM BatchLoad WHERE TableName = ? AND LogID = ? AND StoreID = ?',
+      ...[this.table.fullName, logID, storeID],
+    );
+    // Fewer is no fault: a later batch may have merged newer ones over them.
+    if (rows <= listed) return;
+    throw new UnlistedRows(
+      `${this.table.fullName} holds ${rows} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
+        'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
+    );
+  }
+
+  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  checkAllListed(): void {
+    const rows = this.#count(
+      `SELECT count(*) FROM ${quote(this.table.name)}
+       WHERE ${BATCH_ID} IS NULL OR ${BATCH_ID} NOT IN (SELECT LogID FROM BatchLoad WHERE TableName = ?)`,
+      this.table.fullName,
+    );
+    if (rows === 0) return;
+    throw new UnlistedRows(
+      `${this.table.fullName} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
+        'Load into another table, or remove them',
+    );
+  }
+
+  /** Takes out what an earlier attempt of this batch put in. */
+  removeOwn(): void {
+    const { storeID, logID } = this.batch;
+    this.db.prepare(`DELETE FROM ${quote(this.table.name)} WHERE ${BATCH_ID} = ?`).run(BigInt(logID));
+    for (const list of ['BatchLoad', 'BatchInterval', 'BatchRejected']) {
+      this.db
+        .prepare(`DELETE FROM ${list} WHERE TableName = ? AND LogID = ? AND StoreID = ?`)
+        .run(this.table.fullName, logID, storeID);
+    }
+  }
+
+  removeAll(): void {
+    this.db.exec(`DELETE FROM ${quote(this.table.name)}`);
+    for (const list of ['BatchLoad', 'BatchInterval']) {
+      this.db.prepare(`DELETE FROM ${list} WHERE TableName = ?`).run(this.table.fullName);
+    }
+  }
+
+  add(chunk: number, rows: number): void {
+    const { storeID, logID, runID, loadedAt } = this.batch;
+    this.db
+      .prepare('INSERT INTO BatchLoad VALUES (?, ?, ?, ?, ?, ?, ?)')
+      .run(storeID, logID, runID, this.table.fullName, chunk, rows, loadedAt);
+  }
+
+  addInterval({ from, to }: CursorInterval): void {
+    const { storeID, logID } = this.batch;
+    this.db
+      .prepare('INSERT INTO BatchInterval VALUES (?, ?, ?, ?, ?)')
+      .run(this.table.fullName, from, to, storeID, logID);
+  }
+
+  keepRejected({ chunk, row, reason, content }: Rejected): void {
+    const { storeID, logID } = this.batch;
+    this.db
+      .prepare('INSERT INTO BatchRejected VALUES (?, ?, ?, ?, ?, ?, ?)')
+      .run(storeID, logID, this.table.fullName, chunk, row, reason, content);
+  }
+
+  countRows(): { total: number; ofBatch: number } {
+    const name = quote(this.table.name);
+    return {
+      total: this.#count(`SELECT count(*) FROM ${name}`),
+      ofBatch: this.#count(`SELECT count(*) FROM ${name} WHERE ${BATCH_ID} = ?`, BigInt(this.batch.logID)),
+    };
+  }
+
+  #count(sql: string, ...values: Array<string | number | bigint>): number {
+    return this.db.prepare(sql).pluck().get(values) as number;
+  }
+}

@@ -1,0 +1,129 @@
+/** Staged chunks become rows of a table, in a transaction that is open. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type Database from 'better-sqlite3';
+import { BadInput, RowsRejected } from '../../../domain/errors.js';
+import type { SqlValue } from '../../../domain/table.js';
+import { formatTableName } from '../../../domain/table.js';
+import { csvRows } from '../../shared/csvReader.js';
+import type { Field } from '../../shared/csvWriter.js';
+import { rowText } from '../../shared/csvWriter.js';
+import type { FittedColumn } from '../../shared/incoming.js';
+import { BATCH_ID, LOADED_AT } from '../../shared/incoming.js';
+import type { Load, LoadingTable } from '../../transferContract.js';
+import { quote } from '../connect.js';
+import type { Ledger } from './ledger.js';
+import { fieldReader } from './values.js';
+
+export interface ChunkLoad extends Pick<Load, 'batch' | 'mode' | 'allowRejected' | 'onProgress'> {
+  readonly table: LoadingTable;
+  /** As the file spells it. */
+  readonly name: string;
+  readonly columns: readonly FittedColumn[];
+  readonly ledger: Ledger;
+  readonly signal: AbortSignal;
+}
+
+export async function loadChunks(
+  db: Database.Database,
+  load: ChunkLoad,
+): Promise<{ loaded: number; rejected: number }> {
+  const { table, ledger, signal, onProgress } = load;
+  const put = rowPutter(db, load);
+  const counts = { loaded: 0, rejected: 0 };
+  for (const [chunk, { open }] of table.chunks.entries()) {
+    let row = 0;
+    let rejected = 0;
+    for await (const fields of csvRows(await open())) {
+      for (const one of fields) {
+        row++;
+        const reason = put(one);
+        if (reason === undefined) continue;
+        refuse(load, reason, chunk, row, one);
+        rejected++;
+      }
+      signal.throwIfAborted();
+      onProgress(counts.loaded + row);
+      await nextTurn();
+    }
+    ledger.add(chunk, row - rejected);
+    counts.loaded += row - rejected;
+    counts.rejected += rejected;
+  }
+  return counts;
+}
+
+function refuse(
+  { table, ledger, allowRejected }: ChunkLoad,
+  reason: string,
+  chunk: number,
+  row: number,
+  fields: readonly Field[],
+): void {
+  if (allowRejected) {
+    ledger.keepRejected({ chunk, row, reason, content: rowText(fields) });
+    return;
+  }
+  throw new RowsRejected(
+    `${formatTableName(table.to)}: the target refuses row ${row} of chunk ${chunk}: ${reason}. ` +
+      'Mend the row or the table; or set allowRejected, which leaves such rows out and keeps them in BatchRejected',
+  );
+}
+
+/** Puts a row, or answers why the table refuses it. */
+function rowPutter(db: Database.Database, load: ChunkLoad): (fields: readonly Field[]) => string | undefined {
+  const { table, name, columns, batch, mode } = load;
+  const names = [...columns.map((column) => column.name), BATCH_ID, LOADED_AT];
+  const insert = db.prepare(
+    `INSERT INTO ${quote(name)} (${names.map(quote).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+  );
+  const remove = mode === 'merge' ? keyRemover(db, load) : undefined;
+  const readers = columns.map(({ type }) => fieldReader(type));
+  const replace = (): void => {
+    remove?.(values);
+    insert.run(values);
+  };
+  // A row that is refused leaves the one that it would have replaced.
+  const put = remove && load.allowRejected ? db.transaction(replace) : replace;
+  const values: SqlValue[] = [...columns.map(() => null), BigInt(batch.logID), batch.loadedAt];
+  return (fields) => {
+    if (fields.length !== columns.length) {
+      throw new Error(
+        `${formatTableName(table.to)}: a staged row has ${fields.length} fields, and ${columns.length} were expected`,
+      );
+    }
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index] ?? null;
+      values[index] = field === null ? null : readers[index]!(field);
+    }
+    try {
+      put();
+      return undefined;
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      if (code?.startsWith('SQLITE_CONSTRAINT') || code === 'SQLITE_MISMATCH' || code === 'SQLITE_TOOBIG') {
+        return message;
+      }
+      throw error;
+    }
+  };
+}
+
+/** The row that is there with this key makes room for the one that comes. */
+function keyRemover(
+  db: Database.Database,
+  { table, name, columns }: ChunkLoad,
+): (values: readonly SqlValue[]) => void {
+  const places = table.key.map((key) => table.columns.findIndex((column) => column.name === key));
+  const condition = places.map((place) => `${quote(columns[place]!.name)} = ?`).join(' AND ');
+  const remove = db.prepare(`DELETE FROM ${quote(name)} WHERE ${condition}`);
+  return (values) => {
+    const key = places.map((place) => values[place] ?? null);
+    const empty = key.findIndex((value) => value === null);
+    if (empty >= 0) {
+      throw new BadInput(
+        `${formatTableName(table.to)}: a row has no ${table.key[empty]}, which is part of the key. Name a key that every row has`,
+      );
+    }
+    remove.run(key);
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * What an engine gives to transfers: as a source, as a staging area, as a target, or as several of them. Rows go from one
+ * to the next as the bytes of one dialect of CSV, which is PostgreSQL's (docs/transfers.md), so that where PostgreSQL
+ * reads or writes nothing has to be taken apart.
+ */
+import type { Readable } from 'node:stream';
+import type { Column } from '../domain/columnType.js';
+import type { TableName } from '../domain/table.js';
+import type { CursorInterval, TransferMode } from '../domain/transfer.js';
+
+export interface TransferEngine {
+  openSource?(options: PlaceOptions): Promise<TransferSource>;
+  openStaging?(options: PlaceOptions): Promise<Staging>;
+  openTarget?(options: PlaceOptions): Promise<TransferTarget>;
+}
+
+export interface PlaceOptions {
+  readonly url: string;
+  /** Ends what is under way, and closes its connections. */
+  readonly signal: AbortSignal;
+}
+
+export interface TransferSource {
+  /** What to call this system in the audit: scheme and place, never a password. */
+  readonly label: string;
+  /** Whether a snapshot has an id by which other connections can read it, too, while it is open. */
+  readonly sharesSnapshots: boolean;
+  openSnapshot(): Promise<Snapshot>;
+  /** Throws `SnapshotLost` when nobody holds it open any more. */
+  joinSnapshot(id: string): Promise<Snapshot>;
+  close(): Promise<void>;
+}
+
+/** Which rows and columns of a table. */
+export interface Selection {
+  readonly table: TableName;
+  readonly columns?: readonly string[] | undefined;
+  readonly where?: string | undefined;
+  readonly interval?: CursorInterval | undefined;
+}
+
+export interface SourceTable {
+  readonly columns: readonly Column[];
+  readonly primaryKey: readonly string[];
+}
+
+/** One state of all tables, however the source is written to meanwhile. */
+export interface Snapshot {
+  readonly id: string;
+  /** Throws `NotFound` when the table is not there, or a column that was asked for. */
+  describe(selection: Selection): Promise<SourceTable>;
+  count(selection: Selection): Promise<number>;
+  /** Parts of the table with about so many rows each, in words that only this engine reads. At least one. */
+  ranges(selection: Selection, rows: number): Promise<string[]>;
+  /** The columns are those that `describe` answered. */
+  extract(selection: Selection, columns: readonly Column[], range: string): Promise<Extraction>;
+  /** Throws `SnapshotLost` once nobody can join it any more. */
+  keepAlive(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Extraction {
+  /** Rows in the staging dialect. */
+  readonly body: Readable;
+  /** How many the source says that it has sent; known when the body has ended. */
+  readonly rows: () => number;
+}
+
+export interface Staging {
+  readonly label: string;
+  /** Takes an object in place of one with this name; nobody sees it before it is whole. Answers its size. */
+  put(name: string, body: Readable): Promise<number>;
+  open(name: string): Promise<Readable>;
+  /** In any order. */
+  list(prefix: string): Promise<StagedObject[]>;
+  /** Also those that are not there. */
+  remove(names: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StagedObject {
+  readonly name: string;
+  readonly bytes: number;
+  readonly changedAt: Date;
+}
+
+export interface TransferTarget {
+  readonly label: string;
+  /**
+   * Throws when the tables can't take these columns: `BadInput` names the column that would be lost or narrowed, and what
+   * this engine can't do.
+   */
+  check(tables: readonly IncomingTable[], mode: TransferMode): Promise<void>;
+  /**
+   * Puts all tables of a batch into the target in one transaction with the ledger, in place of what the ledger says that
+   * an earlier attempt of this batch put there. Tables and columns that are missing are made.
+   */
+  load(load: Load): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface IncomingTable {
+  readonly to: TableName;
+  readonly columns: readonly Column[];
+  /** Empty, except for `merge`. */
+  readonly key: readonly string[];
+}
+
+export interface LoadingTable extends IncomingTable {
+  readonly chunks: readonly LoadingChunk[];
+  readonly interval?: CursorInterval | undefined;
+}
+
+export interface LoadingChunk {
+  readonly rows: number;
+  /** The rows in the staging dialect. */
+  readonly open: () => Promise<Readable>;
+}
+
+export interface BatchStamp {
+  readonly storeID: string;
+  readonly logID: number;
+  readonly runID: string;
+  /** ISO 8601 in UTC. */
+  readonly loadedAt: string;
+}
+
+export interface Load {
+  readonly batch: BatchStamp;
+  readonly mode: TransferMode;
+  readonly tables: readonly LoadingTable[];
+  readonly allowRejected: boolean;
+  readonly onProgress: (rows: number) => void;
+  /** Awaited for each table before the transaction ends: when it throws, the target stays as it was. */
+  verify(table: LoadingTable, counts: LoadCounts): Promise<void>;
+}
+
+export interface LoadCounts {
+  /** All rows of the table. */
+  readonly before: number;
+  readonly after: number;
+  readonly loaded: number;
+  readonly rejected: number;
+  /** Rows with this BatchID that the table has now. */
+  readonly ofBatch: number;
+}
