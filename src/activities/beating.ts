@@ -15,13 +15,17 @@ export async function beating<T>(work: (beat: Beat) => Promise<T>): Promise<T> {
   const beat = (): void => heartbeat(progress);
   beat();
   const timer = setInterval(beat, BEAT_MS);
+  const signal = cancellationSignal();
   try {
     return await work({
-      signal: cancellationSignal(),
+      signal,
       report: (details) => {
         progress = details;
       },
     });
+  } catch (error) {
+    // What a cancellation cuts off fails in ways of its own: a connection that is closed, a stream that ends too early.
+    throw signal.aborted ? (signal.reason as Error) : error;
   } finally {
     clearInterval(timer);
   }
