@@ -22,7 +22,8 @@ import {
 } from '@temporalio/worker';
 import type { WorkerOptions, WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { temporal } from '@temporalio/proto';
-import type { AuditReader } from '../../src/engines/contract.js';
+import type { AuditEngine, AuditReader } from '../../src/engines/contract.js';
+import { NotFound } from '../../src/domain/errors.js';
 import { engineFor } from '../../src/engines/index.js';
 import { BatchtrailPlugin } from '../../src/index.js';
 import { activities } from './activities.js';
@@ -91,13 +92,25 @@ export class Stage {
 
   async #start(): Promise<void> {
     const { logger } = Runtime.instance();
+    // Before the workers ask for it, too: jiti gives who comes second a module that is not whole yet.
+    const engine = await engineFor(this.auditUrl, 'audit');
     this.#auditedBundle = await bundleWorkflowCode({ workflowsPath, logger, plugins: [this.plugin()] });
     this.#plainBundle = await bundleWorkflowCode({ workflowsPath, logger });
     writeFileSync(this.bundleFile, this.#auditedBundle.code);
     await this.startAudited('audited');
     await this.startPlain('plain');
-    // The worker's plugin has made the tables.
-    this.#reader = await (await engineFor(this.auditUrl, 'audit')).openAuditReader({ url: this.auditUrl });
+    this.#reader = await this.#openReader(engine);
+  }
+
+  /** The worker's plugin makes the tables before it polls, which it does not tell anybody. */
+  async #openReader(engine: AuditEngine): Promise<AuditReader> {
+    for (const deadline = Date.now() + 20_000; ; await delay(50)) {
+      try {
+        return await engine.openAuditReader({ url: this.auditUrl });
+      } catch (error) {
+        if (!(error instanceof NotFound) || Date.now() > deadline) throw error;
+      }
+    }
   }
 
   startAudited(taskQueue: string): Promise<() => Promise<void>> {
