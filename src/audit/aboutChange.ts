@@ -12,7 +12,7 @@ const ABOUT: { readonly [K in Kind]: (item: Item<K>) => About } = {
   record: ([event]) => ({ LogID: event?.LogID, RunID: event?.RunID }),
   open: ofStart,
   find: (RunID) => ({ RunID }),
-  note: ({ runID }) => ({ RunID: runID }),
+  note: ({ start }) => ofStart(start),
   close: ({ LogID, RunID }) => ({ LogID, RunID }),
   settle: ({ start }) => ofStart(start),
 };

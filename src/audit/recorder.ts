@@ -82,10 +82,10 @@ export class Recorder {
     await this.#delivery.write('openAndRecord', { start, events }, { fate: 'keep', from });
   }
 
-  async noteTaskFailure(runID: string, message: string): Promise<void> {
+  async noteTaskFailure(start: RunStart, message: string, from?: string): Promise<void> {
     // The next activation of the run opens it again, and so clears the message.
-    this.#batches.forget(runID);
-    await this.#delivery.write('note', { runID, message }, { fate: 'keep' });
+    this.#batches.forget(start.RunID);
+    await this.#delivery.write('note', { start, message }, { fate: 'keep', from });
   }
 
   /** Shows that runs ended well, before their histories are read. Rejects when the store refuses it. */

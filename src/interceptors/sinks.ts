@@ -43,10 +43,8 @@ export function auditSinks(auditor: Auditor): InjectedSinks<BatchtrailSinks> {
         fn: (info, note, line) => open(info, note, line),
       },
       taskFailed: {
-        fn: async (info, note, message) => {
-          await open(info, note);
-          await auditor.recorder.noteTaskFailure(info.runId, storable(message));
-        },
+        fn: (info, note, message) =>
+          auditor.recorder.noteTaskFailure(runStart(info, note), storable(message), workerName(info)),
       },
       closing: {
         // Not awaited: the run closes only after this workflow task is complete.

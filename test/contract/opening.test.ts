@@ -189,17 +189,25 @@ everyEngine('opening', ({ audit, ifAble }) => {
   it('shows why a run does not move, until it is opened again', async () => {
     const start = runStart();
     const ref = await open(audit.store, start);
-    await noteTaskFailure(audit.store, start.RunID, "it's broken");
+    await noteTaskFailure(audit.store, start, "it's broken");
     expect((await read(audit.store, ref)).batch.ErrorMessage).toBe("it's broken");
     await open(audit.store, start);
     expect((await read(audit.store, ref)).batch.ErrorMessage).toBeNull();
+  });
+
+  it('makes the batch of a run that nobody opened before its task failed', async () => {
+    const start = runStart();
+    await noteTaskFailure(audit.store, start, 'TypeError: x is undefined');
+    const [ref] = await inLedger(audit.store, (ledger) => findBatchRefs(ledger, [start.RunID]));
+    const { batch } = await read(audit.store, ref!);
+    expect(batch).toMatchObject({ Status: 'Running', ErrorMessage: 'TypeError: x is undefined' });
   });
 
   it('shows nothing of that on a run that was closed meanwhile', async () => {
     const start = runStart();
     const ref = await open(audit.store, start);
     await settle(audit.store, [runHistory(start)]);
-    await noteTaskFailure(audit.store, start.RunID, 'TypeError: x is undefined');
+    await noteTaskFailure(audit.store, start, 'TypeError: x is undefined');
     expect((await read(audit.store, ref)).batch).toMatchObject({ Status: 'Success', ErrorMessage: null });
   });
 

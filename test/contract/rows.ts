@@ -71,8 +71,8 @@ export async function settle(store: AuditStore, histories: readonly RunHistory[]
   await inLedger(store, (ledger) => settleRuns(ledger, histories), now);
 }
 
-export async function noteTaskFailure(store: AuditStore, runID: string, message: string): Promise<void> {
-  await inLedger(store, (ledger) => noteTaskFailures(ledger, [{ runID, message }]));
+export async function noteTaskFailure(store: AuditStore, start: RunStart, message: string): Promise<void> {
+  await inLedger(store, (ledger) => noteTaskFailures(ledger, [{ start, message }]));
 }
 
 export async function read(store: AuditStore, { LogID }: Pick<BatchRef, 'LogID'>): Promise<BatchRecord> {
