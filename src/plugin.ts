@@ -3,7 +3,7 @@
  * - the workflow interceptors into its bundle, and a check that a prebuilt bundle has them;
  * - the sinks that those call, and the activity interceptor;
  * - the ready-made activities, when connections are configured;
- * - around the worker's run: the audit store opened before it polls, and closed when its last batch is.
+ * - the audit store opened before the worker is made, and closed after its run, when its last batch is.
  */
 import { readFile } from 'node:fs/promises';
 import { NativeConnection, Runtime } from '@temporalio/worker';
@@ -92,6 +92,8 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       );
     }
     await checkBundle(options.workflowBundle);
+    // How its slots are guarded depends on whether the store answers.
+    await this.#auditor.open();
     const { interceptors } = options;
     return {
       ...this.#guarded(options),
@@ -145,7 +147,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     return connection;
   }
 
-  /** Closes the audit store, where no worker's end does that: after a `MockActivityEnvironment`. */
+  /** Closes the audit store, where no worker's end does that: after a `MockActivityEnvironment`, or a worker that never ran. */
   close(): Promise<void> {
     return this.#auditor.close();
   }

@@ -2,6 +2,9 @@
  * What a worker may take while the audit store takes no changes: tasks of workflows that are in its cache, which come by
  * the sticky queue, and activities; no first tasks of new runs. Before the store has answered once, no activity either:
  * it would wait for its batch while its timeouts go on.
+ *
+ * A guarded slot costs three calls from the SDK's core a task. So activities are guarded only in a worker that is made
+ * while the store has not answered yet.
  */
 import type {
   ActivitySlotInfo,
@@ -30,13 +33,12 @@ export function withGuardedSlots(options: WorkerOptions, gate: Gate): WorkerOpti
       workflowTaskSlots(slots, hasCache),
     );
     if (!workflowTasks) return undefined;
-    const activities = guardable<ActivitySlotInfo>(tuner.activityTaskSlotSupplier, activitySlots);
     return {
       ...options,
       tuner: {
         ...tuner,
         workflowTaskSlotSupplier: new GuardedSlots(workflowTasks, newRunsWait(gate)),
-        ...(activities ? { activityTaskSlotSupplier: new GuardedSlots(activities, allWaitOnce(gate)) } : {}),
+        activityTaskSlotSupplier: activitySlots(tuner.activityTaskSlotSupplier, gate),
       },
     };
   }
@@ -61,10 +63,7 @@ export function withGuardedSlots(options: WorkerOptions, gate: Gate): WorkerOpti
         workflowTaskSlots(workflowTasks, hasCache),
         newRunsWait(gate),
       ),
-      activityTaskSlotSupplier: new GuardedSlots(
-        activitySlots(maxConcurrentActivityTaskExecutions),
-        allWaitOnce(gate),
-      ),
+      activityTaskSlotSupplier: activitySlots(fixed(maxConcurrentActivityTaskExecutions), gate),
       localActivityTaskSlotSupplier: fixed(maxConcurrentLocalActivityExecutions),
       nexusTaskSlotSupplier: fixed(maxConcurrentNexusTaskExecutions),
     },
@@ -79,13 +78,15 @@ function allWaitOnce(gate: Gate): Guard {
   return { mayPass: () => gate.hasBeenOpen, opened: () => gate.opened() };
 }
 
+function activitySlots(own: SlotSupplier<ActivitySlotInfo>, gate: Gate): SlotSupplier<ActivitySlotInfo> {
+  if (gate.hasBeenOpen) return own;
+  const slots = guardable<ActivitySlotInfo>(own, (numSlots) => new FixedSlots(numSlots));
+  return slots ? new GuardedSlots(slots, allWaitOnce(gate)) : own;
+}
+
 /** Half of them for new runs: those that were taken before the outage was noticed wait in their slots. */
 function workflowTaskSlots(slots: number, hasCache: boolean): FixedSlots<WorkflowSlotInfo> {
   return new FixedSlots(slots, hasCache ? Math.ceil(slots / 2) : slots);
-}
-
-function activitySlots(slots: number): FixedSlots<ActivitySlotInfo> {
-  return new FixedSlots(slots);
 }
 
 /** A supplier that can be asked from here; one that is resource-based lives in the SDK's core. */
