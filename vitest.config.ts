@@ -1,4 +1,18 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer } from 'vitest/node';
+import type { TestSpecification } from 'vitest/node';
+
+/** Files that wait for most of their time, and long: begun first, none of them is what all wait for in the end. */
+const LONG =
+  /test\/(endings|chaos|outage\/workers|proof\/reconciling|transfer\/killed|engines\/snowflakePace)/;
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONG.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -6,7 +20,8 @@ export default defineConfig({
     globalSetup: ['test/support/globalSetup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Two cores: one file at a time beside the Temporal server keeps timings honest.
-    fileParallelism: false,
+    // Most files wait more than they work, for a server, a lock or a timeout.
+    maxWorkers: 3,
+    sequence: { sequencer: LongFirst },
   },
 });

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleWorkflowCode, DefaultLogger, Runtime } from '@temporalio/worker';
 import { startDevServer } from '../../src/dev/devServer.js';
+import { typeScriptArguments } from '../../src/dev/ownScript.js';
 import { spread } from '../spread.js';
 import type { Figures, Settings } from './measure.js';
 import { pluginsOf, VARIANTS } from './variants.js';
@@ -76,7 +77,7 @@ function measure(variant: Variant, bundleFile: string, auditFolder: string): Fig
   const script = fileURLToPath(new URL('./measure.ts', import.meta.url));
   const output = execFileSync(
     process.execPath,
-    ['--import', 'jiti/register', script, JSON.stringify(settings)],
+    [...typeScriptArguments(), script, JSON.stringify(settings)],
     {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -3,12 +3,9 @@
  * names. A process of its own, because a download that hangs can't be called off inside one, and because the SDK's
  * Runtime, which the caller may want to set up itself, is a singleton.
  */
-import { createRequire } from 'node:module';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
 
 const [downloadDir = ''] = process.argv.slice(2);
-// Not `import`: where jiti runs this file, from a checkout, it would transform the whole SDK, which takes a second.
-const require = createRequire(import.meta.url);
-const { TestWorkflowEnvironment } = require('@temporalio/testing') as typeof import('@temporalio/testing');
 try {
   // The SDK can't download without starting the server once.
   const environment = await TestWorkflowEnvironment.createLocal({

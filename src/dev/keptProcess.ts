@@ -81,8 +81,8 @@ export async function startKept(
     },
     async stop() {
       for (const handle of [keeper, keeper.channel, stdout, stderr]) handle?.ref();
-      // Not `disconnect()`: after that Node never emits `close`.
-      if (keeper.connected) keeper.send('stop');
+      // Not `disconnect()`: after that Node never emits `close`. A keeper that ended just now does not hear it, which is fine.
+      if (keeper.connected) keeper.send('stop', () => undefined);
       await ended;
     },
   };

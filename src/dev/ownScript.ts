@@ -1,7 +1,6 @@
-/** How to run a script of this folder with `node`: the built file as it is, TypeScript from a checkout through jiti. */
-import { createRequire } from 'node:module';
+/** How to run a script of this folder with `node`: the built file as it is, TypeScript from a checkout compiled on the way. */
 import { extname } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
 export interface OwnScript {
   readonly file: string;
@@ -16,8 +15,7 @@ export function ownScript(name: string): OwnScript {
   };
 }
 
-/** What `--import jiti/register` means, whatever the working folder. Vitest has no `import.meta.resolve` to ask. */
+/** What lets Node run TypeScript of a checkout, whatever the working folder. */
 export function typeScriptArguments(): string[] {
-  const jiti = pathToFileURL(createRequire(import.meta.url).resolve('jiti/package.json'));
-  return ['--import', new URL('./lib/jiti-register.mjs', jiti).href];
+  return ['--import', new URL('../../scripts/typescript.mjs', import.meta.url).href];
 }

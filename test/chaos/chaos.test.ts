@@ -17,7 +17,7 @@ let result: ChaosResult;
 beforeAll(async () => {
   system = await System.start('sqlite', () => undefined);
   result = await runChaos(system, { store: 'sqlite', seed: SEED, ms: FAULTS_MS, atOnce: 8 });
-}, 150_000);
+}, 240_000);
 
 afterAll(async () => {
   await system.stop();

@@ -1,10 +1,11 @@
 /** One chaos run on one store: workload, faults, settling, verdict. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { check, type Evidence, type Verdict } from './checker/checker.js';
+import { readTemporal } from './checker/temporalRuns.js';
 import { injectFaults } from './faults.js';
 import { planFaults, type FaultKind, type StoreKind } from './plan.js';
 import { auditSettles, closeRuns } from './settle.js';
-import type { System } from './system.js';
+import { TASK_QUEUE, type System } from './system.js';
 import { runOwnTools } from './verify.js';
 import { startWorkload, type Workload } from './workload.js';
 
@@ -41,10 +42,9 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   report('all faults are over; waiting until every run is closed');
   const terminated = await closeRuns(client, workload);
   report('waiting until the audit is final');
-  const isFinal = await auditSettles(database.source);
+  const isFinal = await auditSettles(database.source, await readTemporal(client, workload.started));
   report(isFinal ? 'the audit is final' : 'the audit did not become final in time');
   await system.stopWorkers();
-  const own = await runOwnTools({ cwd: system.folder, auditUrl: database.url, address: system.address });
   const evidence: Evidence = {
     client,
     source: database.source,
@@ -52,7 +52,14 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
     started: workload.started,
     killed: seats.flatMap((seat) => seat.killed),
   };
+  // Before the own tools, which would mend what the workers have left.
   const verdict = await check(evidence);
+  const own = await runOwnTools({
+    cwd: system.folder,
+    auditUrl: database.url,
+    address: system.address,
+    taskQueue: TASK_QUEUE,
+  });
   return {
     ...verdict,
     findings: [...verdict.findings, ...own.findings],

@@ -34,7 +34,7 @@ export class Play {
   async start(
     workflow: string,
     args: unknown[],
-    options: Pick<WorkflowStartOptions, 'workflowRunTimeout'> = {},
+    options: Pick<WorkflowStartOptions, 'workflowRunTimeout' | 'startDelay'> = {},
   ): Promise<void> {
     const { workflowId } = this;
     const RunID = await persistently(() => this.#startOnce(workflow, args, options));
@@ -115,7 +115,10 @@ export class Play {
       requestId: randomUUID(),
       reason: 'by the workload',
     });
-    await ifStillPossible(() => this.client.workflowService.resetWorkflowExecution(request));
+    await ifStillPossible(async () => {
+      const { runId } = await this.client.workflowService.resetWorkflowExecution(request);
+      this.started.push({ WorkflowID: this.workflowId, RunID: runId });
+    });
   }
 
   /** The events that complete workflow tasks. */

@@ -67,6 +67,11 @@ export const SCENARIOS: Record<string, Scenario> = {
     await play.pause(dice.between(0, 600));
     await play.terminate();
   },
+  /** No worker ever sees it. */
+  async terminatedBeforeItsFirstTask(play) {
+    await play.start('pipeline', [[[{}]]], { startDelay: '1h' });
+    await play.terminate();
+  },
   async workflowTimeout(play, dice) {
     await play.start('pipeline', [[steps(dice, 1), [LONG]]], { workflowRunTimeout: '3s' });
     await play.ended();

@@ -2,13 +2,15 @@
 import type { Client } from '@temporalio/client';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isSettled, type AuditSource } from './checker/auditRows.js';
+import type { RunName } from './checker/temporalRuns.js';
 import { eventually, ifStillPossible, persistently } from './persistent.js';
 import type { Workload } from './workload.js';
 
 /** Then the driver terminates what still runs. */
 const STRAGGLER_MS = 20_000;
 const CLOSE_MS = 30_000;
-const SETTLE_MS = 60_000;
+/** A run that no worker saw is found by the next look, which comes a minute later when the one that looked was killed. */
+const SETTLE_MS = 120_000;
 
 /** Answers how many runs it had to terminate. */
 export async function closeRuns(client: Client, workload: Workload): Promise<number> {
@@ -38,7 +40,7 @@ async function openRuns(client: Client): Promise<Array<{ workflowId: string; run
   return open;
 }
 
-/** Answers whether all rows became final in time; which ones did not is for the checker to say. */
-export function auditSettles(source: AuditSource): Promise<boolean> {
-  return eventually(() => isSettled(source), SETTLE_MS);
+/** Answers whether every run got its row, and all rows became final, in time; which did not is for the checker to say. */
+export function auditSettles(source: AuditSource, runs: readonly RunName[]): Promise<boolean> {
+  return eventually(() => isSettled(source, runs), SETTLE_MS);
 }

@@ -1,5 +1,7 @@
 /** The audit's own tools, as people run them: they must come to the same verdict as the checker. */
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { typeScriptArguments } from '../../src/dev/ownScript.js';
 import { withoutTemporalVariables } from '../../src/dev/temporalEnv.js';
@@ -11,10 +13,11 @@ export interface OwnTools {
   readonly cwd: string;
   readonly auditUrl: string;
   readonly address: string;
+  readonly taskQueue: string;
 }
 
 export interface OwnVerdict {
-  /** What each command said, in one line. */
+  /** How each command ended, with its last line. */
   readonly lines: string[];
   readonly findings: Finding[];
 }
@@ -23,10 +26,11 @@ export interface OwnVerdict {
 export async function runOwnTools(tools: OwnTools): Promise<OwnVerdict> {
   const lines: string[] = [];
   const findings: Finding[] = [];
-  for (const args of [['reconcile'], ['verify', '--json']]) {
+  writeFileSync(join(tools.cwd, 'batchtrail.yaml'), `worker: { taskQueue: ${tools.taskQueue} }\n`);
+  for (const args of [['reconcile'], ['verify']]) {
     const { code, stdout, stderr } = await batchtrail(args, tools);
     const name = `batchtrail ${args.join(' ')}`;
-    lines.push(`${name}: exit code ${code}`);
+    lines.push(`${name}: exit code ${code}: ${stdout.trim().split('\n').at(-1)}`);
     if (code !== 0) findings.push({ rule: name, what: `exit code ${code}: ${stdout}${stderr}`.trim() });
   }
   return { lines, findings };

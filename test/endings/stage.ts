@@ -22,7 +22,7 @@ import {
 } from '@temporalio/worker';
 import type { WorkerOptions, WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { temporal } from '@temporalio/proto';
-import type { AuditEngine, AuditReader } from '../../src/engines/contract.js';
+import type { AuditReader } from '../../src/engines/contract.js';
 import { NotFound } from '../../src/domain/errors.js';
 import { engineFor } from '../../src/engines/index.js';
 import { BatchtrailPlugin } from '../../src/index.js';
@@ -92,18 +92,17 @@ export class Stage {
 
   async #start(): Promise<void> {
     const { logger } = Runtime.instance();
-    // Before the workers ask for it, too: jiti gives who comes second a module that is not whole yet.
-    const engine = await engineFor(this.auditUrl, 'audit');
     this.#auditedBundle = await bundleWorkflowCode({ workflowsPath, logger, plugins: [this.plugin()] });
     this.#plainBundle = await bundleWorkflowCode({ workflowsPath, logger });
     writeFileSync(this.bundleFile, this.#auditedBundle.code);
     await this.startAudited('audited');
     await this.startPlain('plain');
-    this.#reader = await this.#openReader(engine);
+    this.#reader = await this.#openReader();
   }
 
   /** The worker's plugin makes the tables before it polls, which it does not tell anybody. */
-  async #openReader(engine: AuditEngine): Promise<AuditReader> {
+  async #openReader(): Promise<AuditReader> {
+    const engine = await engineFor(this.auditUrl, 'audit');
     for (const deadline = Date.now() + 20_000; ; await delay(50)) {
       try {
         return await engine.openAuditReader({ url: this.auditUrl });

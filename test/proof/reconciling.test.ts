@@ -3,24 +3,29 @@ import { randomUUID } from 'node:crypto';
 import { temporal } from '@temporalio/proto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { activities } from '../endings/activities.js';
 import { observe } from '../endings/observe.js';
 import { AuditedQueue } from './auditedQueue.js';
 
-let queue: AuditedQueue;
-beforeEach(async () => void (queue = await AuditedQueue.open()));
-afterEach(() => queue.close());
+// Most of the time each waits for a look that comes every 15 s.
+const onQueue = it.extend<{ queue: AuditedQueue }>({
+  queue: async ({}, use) => {
+    const queue = await AuditedQueue.open();
+    await use(queue);
+    await queue.close();
+  },
+}).concurrent;
 
 /** Closed before any worker could have taken it. */
-async function terminatedEarly(): Promise<WorkflowHandle> {
+async function terminatedEarly(queue: AuditedQueue): Promise<WorkflowHandle> {
   const handle = await queue.start('oneStep', [], { startDelay: '1h' });
   await handle.terminate('not needed');
   return handle;
 }
 
 /** How many batches there are, when all of them hold. */
-async function verified(): Promise<number> {
+async function verified(queue: AuditedQueue): Promise<number> {
   const { ok, batches, missing, chain } = await queue.verify();
   expect({
     ok,
@@ -34,22 +39,28 @@ async function verified(): Promise<number> {
   return batches.length;
 }
 
-it('a worker finds what was terminated or timed out before its first task', async () => {
-  await queue.audited(async () => {
-    const terminated = await terminatedEarly();
-    const timedOut = await queue.run('oneStep', [], { startDelay: '1h', workflowExecutionTimeout: '100ms' });
-    for (const [handle, status] of [
-      [terminated, 'Terminated'],
-      [timedOut, 'TimedOut'],
-    ] as const) {
-      const statusNow = async (): Promise<unknown> => (await queue.batchesOf(handle))[0]?.batch.Status;
-      await expect.poll(statusNow, { timeout: 40_000, interval: 200 }).toBe(status);
-    }
-  });
-  expect(await verified()).toBe(2);
-});
+onQueue(
+  'a worker finds what was terminated or timed out before its first task',
+  async ({ queue, expect }) => {
+    await queue.audited(async () => {
+      const terminated = await terminatedEarly(queue);
+      const timedOut = await queue.run('oneStep', [], {
+        startDelay: '1h',
+        workflowExecutionTimeout: '100ms',
+      });
+      for (const [handle, status] of [
+        [terminated, 'Terminated'],
+        [timedOut, 'TimedOut'],
+      ] as const) {
+        const statusNow = async (): Promise<unknown> => (await queue.batchesOf(handle))[0]?.batch.Status;
+        await expect.poll(statusNow, { timeout: 40_000, interval: 200 }).toBe(status);
+      }
+    });
+    expect(await verified(queue)).toBe(2);
+  },
+);
 
-it('a worker finds what ran while the plugin was off', async () => {
+onQueue('a worker finds what ran while the plugin was off', async ({ queue, expect }) => {
   await queue.audited(() => queue.run('oneStep'));
   const meanwhile = await queue.plain(() => queue.run('oneStep', [{ rows: 3 }]));
   await queue.audited(async () => {
@@ -68,7 +79,7 @@ it('a worker finds what ran while the plugin was off', async () => {
   expect(batch!.runs[0]!.HistoryHash).toMatch(/^[0-9a-f]{64}$/);
 });
 
-it('reconcile does it at once, and closes what was left running', async () => {
+onQueue('reconcile does it at once, and closes what was left running', async ({ queue, expect }) => {
   const left = await queue.audited(() =>
     queue.start('sleeping').then(async (handle) => {
       await expect
@@ -78,7 +89,7 @@ it('reconcile does it at once, and closes what was left running', async () => {
     }),
   );
   await left.terminate('enough');
-  const unseen = await terminatedEarly();
+  const unseen = await terminatedEarly(queue);
   const closed = `TaskQueue = '${queue.taskQueue}'`;
   await expect
     .poll(() =>
@@ -92,41 +103,47 @@ it('reconcile does it at once, and closes what was left running', async () => {
   expect(stdout, stderr).toMatch(/^2 closed runs .*: 1 had no batch and have one now; 1 more certified/);
   expect(await queue.batchesOf(unseen)).toHaveLength(1);
   expect((await queue.batchesOf(left))[0]!.batch).toMatchObject({ Status: 'Terminated', Resolution: 'open' });
-  expect(await verified()).toBe(2);
+  expect(await verified(queue)).toBe(2);
 });
 
-it('reconcile closes a row whose run Temporal has forgotten, and verify calls it a gap', async () => {
-  const handle = await queue.audited(async () => {
-    const started = await queue.start('sleeping');
-    await expect
-      .poll(async () => (await queue.batchesOf(started).catch(() => [])).length, { timeout: 20_000 })
-      .toBe(1);
-    return started;
-  });
-  const { runId } = await handle.describe();
-  await queue.client.workflowService.deleteWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId: handle.workflowId, runId },
-  });
-  const known = () => queue.temporal.knows({ WorkflowID: handle.workflowId, RunID: runId });
-  await expect.poll(known, { timeout: 30_000 }).toBe(false);
-  const shown = async () =>
-    (await queue.temporal.shown([{ WorkflowID: handle.workflowId, RunID: runId }])).size;
-  await expect.poll(shown, { timeout: 30_000 }).toBe(0);
-  // A run that began just now might only not be shown yet.
-  queue.sql((db) => db.exec("UPDATE PipelineRun SET StartTime = '2026-01-01T00:00:00.000Z'"));
-  const { stdout, stderr } = await queue.cli('reconcile');
-  expect(stdout, stderr).toMatch(/1 can't be certified/);
-  expect(stderr).toContain(runId);
-  expect((await queue.batchesOf(handle))[0]!.batch).toMatchObject({ Status: 'TimedOut', Resolution: 'open' });
-  expect((await queue.cli('reconcile')).stdout).not.toMatch(/can't be certified/);
-  const { batches } = await queue.verify();
-  expect(batches.map(({ verdict }) => verdict)).toEqual(['gap']);
-});
+onQueue(
+  'reconcile closes a row whose run Temporal has forgotten, and verify calls it a gap',
+  async ({ queue, expect }) => {
+    const handle = await queue.audited(async () => {
+      const started = await queue.start('sleeping');
+      await expect
+        .poll(async () => (await queue.batchesOf(started).catch(() => [])).length, { timeout: 20_000 })
+        .toBe(1);
+      return started;
+    });
+    const { runId } = await handle.describe();
+    await queue.client.workflowService.deleteWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId, runId },
+    });
+    const known = () => queue.temporal.knows({ WorkflowID: handle.workflowId, RunID: runId });
+    await expect.poll(known, { timeout: 30_000 }).toBe(false);
+    const shown = async () =>
+      (await queue.temporal.shown([{ WorkflowID: handle.workflowId, RunID: runId }])).size;
+    await expect.poll(shown, { timeout: 30_000 }).toBe(0);
+    // A run that began just now might only not be shown yet.
+    queue.sql((db) => db.exec("UPDATE PipelineRun SET StartTime = '2026-01-01T00:00:00.000Z'"));
+    const { stdout, stderr } = await queue.cli('reconcile');
+    expect(stdout, stderr).toMatch(/1 can't be certified/);
+    expect(stderr).toContain(runId);
+    expect((await queue.batchesOf(handle))[0]!.batch).toMatchObject({
+      Status: 'TimedOut',
+      Resolution: 'open',
+    });
+    expect((await queue.cli('reconcile')).stdout).not.toMatch(/can't be certified/);
+    const { batches } = await queue.verify();
+    expect(batches.map(({ verdict }) => verdict)).toEqual(['gap']);
+  },
+);
 
-it('verify names a run that has no batch', async () => {
+onQueue('verify names a run that has no batch', async ({ queue, expect }) => {
   await queue.audited(() => queue.run('oneStep'));
-  const unseen = await terminatedEarly();
+  const unseen = await terminatedEarly(queue);
   // Visibility shows it a little later.
   const missing = async (): Promise<string[]> =>
     (await queue.verify()).missing.map(({ WorkflowID }) => WorkflowID);
@@ -136,29 +153,32 @@ it('verify names a run that has no batch', async () => {
   expect(stdout).toContain(`workflow ${unseen.workflowId}`);
 });
 
-it('backfill makes the batches of runs from before the plugin, with their links, and once only', async () => {
-  const [parent, failing] = await queue.plain(async () => [
-    await queue.run('parent'),
-    await queue.run('failingFirst', [], { retry: { initialInterval: '50ms', maximumAttempts: 2 } }),
-    await queue.run('continuing', [2]),
-  ]);
-  const args = ['backfill', '--since', '1h'] as const;
-  await expect
-    .poll(async () => (await queue.cli(...args)).stdout, { timeout: 60_000 })
-    .toMatch(/^6 closed runs/);
-  expect((await queue.cli(...args)).stdout).toMatch(/: 0 had no batch/);
-  const [own] = await queue.batchesOf(parent);
-  const [child] = (await queue.batchesOf(parent)).slice(1);
-  expect([own!.batch.Status, child!.batch.ParentLogID]).toEqual(['Success', own!.batch.LogID]);
-  const tries = (await queue.batchesOf(failing)).map(({ batch }) => [batch.Status, batch.Resolution]);
-  expect(tries).toEqual([
-    ['Error', 'superseded'],
-    ['Success', null],
-  ]);
-  expect(await verified()).toBe(6);
-});
+onQueue(
+  'backfill makes the batches of runs from before the plugin, with their links, and once only',
+  async ({ queue, expect }) => {
+    const [parent, failing] = await queue.plain(async () => [
+      await queue.run('parent'),
+      await queue.run('failingFirst', [], { retry: { initialInterval: '50ms', maximumAttempts: 2 } }),
+      await queue.run('continuing', [2]),
+    ]);
+    const args = ['backfill', '--since', '1h'] as const;
+    await expect
+      .poll(async () => (await queue.cli(...args)).stdout, { timeout: 60_000 })
+      .toMatch(/^6 closed runs/);
+    expect((await queue.cli(...args)).stdout).toMatch(/: 0 had no batch/);
+    const [own] = await queue.batchesOf(parent);
+    const [child] = (await queue.batchesOf(parent)).slice(1);
+    expect([own!.batch.Status, child!.batch.ParentLogID]).toEqual(['Success', own!.batch.LogID]);
+    const tries = (await queue.batchesOf(failing)).map(({ batch }) => [batch.Status, batch.Resolution]);
+    expect(tries).toEqual([
+      ['Error', 'superseded'],
+      ['Success', null],
+    ]);
+    expect(await verified(queue)).toBe(6);
+  },
+);
 
-it('backfill takes a query instead of the task queue', async () => {
+onQueue('backfill takes a query instead of the task queue', async ({ queue, expect }) => {
   await queue.plain(async () => {
     await queue.run('oneStep');
     await queue.run('threeSteps');
@@ -176,7 +196,7 @@ it('backfill takes a query instead of the task queue', async () => {
   expect(wrong.stderr).toMatch(/query/i);
 });
 
-it('a reset run brings its base run with it, and the steps that it kept', async () => {
+onQueue('a reset run brings its base run with it, and the steps that it kept', async ({ queue, expect }) => {
   const handle = await queue.plain(() => queue.run('threeSteps'));
   await queue.audited(async () => {
     const { events } = await handle.fetchHistory();
@@ -197,25 +217,28 @@ it('a reset run brings its base run with it, and the steps that it kept', async 
   expect(others).toEqual([]);
   expect(batch!.runs).toHaveLength(2);
   expect(batch!.batch).toMatchObject({ Status: 'Success', RowsProcessed: 30 });
-  expect(await verified()).toBe(1);
+  expect(await verified(queue)).toBe(1);
 });
 
-it('a step of a worker without the plugin, as one in another language is, is filled in', async () => {
-  const { connection, taskQueue } = queue;
-  const steps = await Worker.create({ connection, taskQueue, activities });
-  const handle = await queue.audited(
-    () =>
-      steps.runUntil(async () => {
-        const ran = await queue.run('oneStep', [{ failures: 1 }]);
-        await queue.certified();
-        return ran;
-      }),
-    { activities: {} },
-  );
-  const [batch] = await queue.batchesOf(handle);
-  expect(batch!.events.map(({ EventType, Witness }) => `${EventType} ${Witness}`)).toEqual(
-    ['start', 'lost', 'start', 'success'].map((type) => `${type} history`),
-  );
-  expect(batch!.runs).toMatchObject([{ GapCount: 4 }]);
-  expect(await verified()).toBe(1);
-});
+onQueue(
+  'a step of a worker without the plugin, as one in another language is, is filled in',
+  async ({ queue, expect }) => {
+    const { connection, taskQueue } = queue;
+    const steps = await Worker.create({ connection, taskQueue, activities });
+    const handle = await queue.audited(
+      () =>
+        steps.runUntil(async () => {
+          const ran = await queue.run('oneStep', [{ failures: 1 }]);
+          await queue.certified();
+          return ran;
+        }),
+      { activities: {} },
+    );
+    const [batch] = await queue.batchesOf(handle);
+    expect(batch!.events.map(({ EventType, Witness }) => `${EventType} ${Witness}`)).toEqual(
+      ['start', 'lost', 'start', 'success'].map((type) => `${type} history`),
+    );
+    expect(batch!.runs).toMatchObject([{ GapCount: 4 }]);
+    expect(await verified(queue)).toBe(1);
+  },
+);

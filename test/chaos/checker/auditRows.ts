@@ -65,12 +65,17 @@ export async function readAudit(source: AuditSource): Promise<AuditRows> {
   }));
 }
 
-/** Whether nothing waits for its end any more. */
-export async function isSettled(source: AuditSource): Promise<boolean> {
+/** Whether each of these runs has its row, and nothing waits for its end any more. */
+export async function isSettled(
+  source: AuditSource,
+  expected: ReadonlyArray<{ readonly RunID: string }>,
+): Promise<boolean> {
   return withSelect(source, async (select) => {
     const batches = (await select('PipelineLog', ['Status'])) as BatchRow[];
-    const runs = (await select('PipelineRun', ['Status', 'CertifiedAt'])) as RunRow[];
+    const runs = (await select('PipelineRun', ['RunID', 'Status', 'CertifiedAt'])) as RunRow[];
+    const known = new Set(runs.map(({ RunID }) => RunID));
     return (
+      expected.every(({ RunID }) => known.has(RunID)) &&
       batches.every(({ Status }) => Status !== 'Running') &&
       runs.every(({ Status, CertifiedAt }) => Status !== 'Running' && CertifiedAt !== null)
     );

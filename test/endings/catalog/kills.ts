@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { typeScriptArguments } from '../../../src/dev/ownScript.js';
 import { activities } from '../activities.js';
 import type { Ending, Scene } from '../ending.js';
 import type { KillPoint, WorkerSettings } from '../killableWorker.js';
@@ -125,7 +126,7 @@ function startProcess({ stage }: Scene, taskQueue: string, killAt: KillPoint) {
     killAt,
   };
   const script = fileURLToPath(new URL('../killableWorker.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'jiti/register', script, JSON.stringify(settings)], {
+  const child = spawn(process.execPath, [...typeScriptArguments(), script, JSON.stringify(settings)], {
     stdio: 'ignore',
   });
   const exited = new Promise<NodeJS.Signals | null>((resolve) =>
