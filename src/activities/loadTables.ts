@@ -9,6 +9,7 @@ import type { LoadCounts, LoadingTable, Staging } from '../engines/transferContr
 import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withPlace } from './connections.js';
+import { claimOf } from './cursor.js';
 import { batchFolder } from './staged.js';
 import { openChunk, readManifest } from './staging.js';
 
@@ -16,7 +17,7 @@ type LoadStep = Parameters<TransferActivities['loadTables']>[0];
 
 export function loadTables(
   connections: Connections,
-  { staging, target, tables, mode, allowRejected }: LoadStep,
+  { source, staging, target, tables, mode, allowRejected }: LoadStep,
 ): Promise<TransferCounts> {
   const step = batchStep();
   return beating(({ signal, report }) =>
@@ -26,7 +27,11 @@ export function loadTables(
         const stagedSizes = await sizesOf(area, batchFolder(step));
         const loading = new Map<LoadingTable, Hops>();
         for (const { step: table, extracted } of tables) {
-          loading.set(await loadingTable(area, table, extracted, mode), hops(table, extracted, stagedSizes));
+          const claim = claimOf(source, table);
+          loading.set(
+            { ...(await loadingTable(area, table, extracted, mode)), claim },
+            hops(table, extracted, stagedSizes),
+          );
         }
         const total = { before: 0, after: 0, loaded: 0, rejected: 0 };
         const verified: TableCounts[] = [];
@@ -61,7 +66,7 @@ export function loadTables(
 
 async function loadingTable(
   area: Staging,
-  { to, interval }: TableStep,
+  { to }: TableStep,
   { name, chunks }: ExtractedTable,
   mode: LoadStep['mode'],
 ): Promise<LoadingTable> {
@@ -71,7 +76,6 @@ async function loadingTable(
     columns,
     key: mode === 'merge' ? key : [],
     chunks: chunks.map(({ object, rows }) => ({ rows, open: () => openChunk(area, object) })),
-    interval,
   };
 }
 

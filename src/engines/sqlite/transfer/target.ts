@@ -7,19 +7,22 @@ import { BadInput } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
-import { fitColumns } from '../../shared/incoming.js';
+import { fitColumns, fittedName } from '../../shared/incoming.js';
 import type { FittedColumn } from '../../shared/incoming.js';
+import { checkNotOlder, takeOver } from '../../shared/intervals.js';
 import { BATCH_ID, LOADED_AT } from '../../shared/incoming.js';
 import type {
+  Claim,
   IncomingTable,
+  LedgerInterval,
   Load,
   LoadingTable,
   PlaceOptions,
   TransferTarget,
 } from '../../transferContract.js';
-import { folderOf, isBusy, openForReading, openForWriting, patiently, quote } from '../connect.js';
+import { folderOf, hasTable, isBusy, openForReading, openForWriting, patiently, quote } from '../connect.js';
 import { lockedError, pipelineFile } from '../tables.js';
-import { Ledger } from './ledger.js';
+import { intervalsOf, Ledger } from './ledger.js';
 import { loadChunks } from './loadChunks.js';
 import { declaredType, typeOf } from './types.js';
 
@@ -68,6 +71,19 @@ class SqliteTarget implements TransferTarget {
     }
   }
 
+  async intervals(table: TableName): Promise<LedgerInterval[]> {
+    const file = pipelineFile(this.folder, table.schema);
+    if (!existsSync(file)) return [];
+    const db = await openForReading(file);
+    try {
+      return await patiently(() =>
+        hasTable(db, 'BatchInterval') ? intervalsOf(db, this.#fullName(table, nameOf(db, table))) : [],
+      );
+    } finally {
+      db.close();
+    }
+  }
+
   async close(): Promise<void> {}
 
   async #begin(db: Database.Database, { onProgress, tables }: Load): Promise<void> {
@@ -84,17 +100,14 @@ class SqliteTarget implements TransferTarget {
     const { batch, mode } = load;
     const name = nameOf(db, table.to);
     const columns = prepareTable(db, name, table);
-    const ledger = new Ledger(
-      db,
-      { name, fullName: formatTableName({ schema: this.#schemaOf(table.to), name }) },
-      batch,
-    );
+    const ledger = new Ledger(db, { name, fullName: this.#fullName(table.to, name) }, batch);
     ledger.checkListed();
     if (mode === 'replace') ledger.checkAllListed();
     const before = ledger.countRows().total;
     ledger.removeOwn();
     if (mode === 'replace') ledger.removeAll();
-    const { loaded, rejected } = await loadChunks(db, {
+    if (table.claim) takeIntervals(ledger, table, table.claim, columns);
+    const { loaded, rejected, newer } = await loadChunks(db, {
       ...load,
       table,
       name,
@@ -102,19 +115,19 @@ class SqliteTarget implements TransferTarget {
       ledger,
       signal: this.signal,
     });
-    if (table.interval) ledger.addInterval(table.interval);
     const { total, ofBatch } = ledger.countRows();
     if (mode === 'merge' && ofBatch < loaded) {
       throw new BadInput(
         `${formatTableName(table.to)}: ${loaded - ofBatch} of the source's rows have the same ${table.key.join(', ')} as another. Name a key that tells them apart`,
       );
     }
+    checkNotOlder(table, newer);
     await load.verify(table, { before, after: total, loaded, rejected, ofBatch });
   }
 
-  /** The name of the file counts, not how it is written in the input. */
-  #schemaOf({ schema }: TableName): string {
-    return basename(pipelineFile(this.folder, schema), '.db');
+  /** As the ledger has it. The name of the file counts, not how it is written in the input. */
+  #fullName({ schema }: TableName, name: string): string {
+    return formatTableName({ schema: basename(pipelineFile(this.folder, schema), '.db'), name });
   }
 
   #fileOf(tables: readonly IncomingTable[]): string {
@@ -160,11 +173,20 @@ function prepareTable(db: Database.Database, name: string, table: IncomingTable)
     db.exec(`CREATE TABLE ${quote(name)} (${[...columns.map(definition), ...own].join(', ')})`);
   }
   makeIndex(db, name, [BATCH_ID]);
-  const keys = table.key.map(
-    (key) => columns[table.columns.findIndex((column) => column.name === key)]!.name,
-  );
+  const keys = table.key.map((key) => fittedName(table, columns, key));
   if (keys.length > 0) makeIndex(db, name, keys);
   return columns;
+}
+
+function takeIntervals(
+  ledger: Ledger,
+  table: LoadingTable,
+  claim: Claim,
+  columns: readonly FittedColumn[],
+): void {
+  const change = takeOver(ledger.intervals(), table.to, claim, ledger.batch);
+  if (claim.force) ledger.removeRows(claim, fittedName(table, columns, claim.column));
+  ledger.changeIntervals(change);
 }
 
 function makeIndex(db: Database.Database, table: string, columns: readonly string[]): void {

@@ -1,0 +1,106 @@
+/** Which intervals an incremental transfer moves: its window and the holes before it, less what the ledger says is in. */
+import { batchStep } from '../audit/batchScope.js';
+import { BadConfig, BadInput } from '../domain/errors.js';
+import type { Interval } from '../domain/interval.js';
+import { around, joined, moved, without } from '../domain/interval.js';
+import { parseTableName } from '../domain/table.js';
+import type { CursorStep, TableStep, TransferActivities } from '../domain/transfer.js';
+import type { LedgerInterval, Snapshot, TransferTarget } from '../engines/transferContract.js';
+import { beating } from './beating.js';
+import type { Connections } from './connections.js';
+import { withPlace } from './connections.js';
+import { sourceName } from './cursor.js';
+import { inOrder, selectionOf, withSnapshot } from './reading.js';
+
+type PlanStep = Parameters<TransferActivities['planIntervals']>[0];
+
+export function planIntervals(connections: Connections, step: PlanStep): Promise<CursorStep[]> {
+  return beating(({ signal, report }) =>
+    withPlace(connections, { role: 'openSource', name: step.source, signal }, (source) =>
+      withPlace(connections, { role: 'openTarget', name: step.target, signal }, (target) => {
+        batchStep().rows({ source: source.label, target: target.label });
+        return withSnapshot(source, undefined, (snapshot) =>
+          inOrder(step.tables, async (table, index) => {
+            report({ tables: index });
+            return planTable(step, table, { snapshot, target });
+          }),
+        );
+      }),
+    ),
+  );
+}
+
+interface Places {
+  readonly snapshot: Snapshot;
+  readonly target: TransferTarget;
+}
+
+async function planTable(
+  step: PlanStep,
+  table: TableStep,
+  { snapshot, target }: Places,
+): Promise<CursorStep> {
+  const { kind, force } = table.cursor!;
+  const { cursor } = await snapshot.describe(selectionOf(table));
+  const inside = await intervalsIn(step, table, target);
+  const window = step.window ?? (await newKeys(step, table, { snapshot, inside }));
+  const claims = window ? intervalsToMove(step, table, { window, inside }) : [];
+  const early = claims.map(({ from, to }) => ({ from: moved(from, -step.overlap, kind), to }));
+  batchStep().log(table.to, { message: describePlan(claims, window) });
+  return { column: cursor!.name, kind, claims, reads: joined(early, kind), force };
+}
+
+interface Ledger {
+  readonly window: Interval;
+  readonly inside: readonly LedgerInterval[];
+}
+
+function intervalsToMove({ holes }: PlanStep, { cursor }: TableStep, { window, inside }: Ledger): Interval[] {
+  const { kind, force } = cursor!;
+  const from = holes ? around([window, ...inside], kind).from : window.from;
+  const missing = without([{ from, to: window.to }], inside, kind);
+  return force ? joined([...missing, window], kind) : missing;
+}
+
+/** What is in of the same rows by other batches. */
+async function intervalsIn(
+  { source }: PlanStep,
+  table: TableStep,
+  target: TransferTarget,
+): Promise<LedgerInterval[]> {
+  if (!target.intervals) {
+    throw new BadConfig(
+      `${target.label} can't be the target of an incremental transfer, because it keeps no ledger of intervals. Use historicalTransfer`,
+    );
+  }
+  const all = await target.intervals(parseTableName(table.to, 'to'));
+  const name = sourceName(source, table);
+  const same = all.filter((one) => one.source === name);
+  if (all.length > 0 && same.length === 0 && !table.cursor!.force) {
+    throw new BadInput(
+      `The ledger BatchInterval of ${table.to} has no intervals of ${JSON.stringify(name)}, but of ${JSON.stringify(all[0]!.source)}. ` +
+        'If these are the same rows, change Source there to the new name; if they are other rows, set force for one run, which begins to keep intervals for them',
+    );
+  }
+  const { storeID, id } = batchStep();
+  // After a reset, this batch moves again what it had moved, and that takes the place of what it had loaded.
+  return same.filter((one) => one.storeID !== storeID || one.logID !== id);
+}
+
+/** From the highest key that is in up to the highest that is there. */
+async function newKeys(
+  { lag }: PlanStep,
+  table: TableStep,
+  { snapshot, inside }: { snapshot: Snapshot; inside: readonly LedgerInterval[] },
+): Promise<Interval | undefined> {
+  const bounds = await snapshot.bounds(selectionOf(table));
+  if (!bounds) return undefined;
+  const known = table.cursor!.force || inside.length === 0 ? undefined : around(inside, 'key').to;
+  const window = { from: known ?? bounds.lowest, to: moved(bounds.highest, 1 - lag, 'key') };
+  return joined([window], 'key')[0];
+}
+
+function describePlan(claims: readonly Interval[], window: Interval | undefined): string {
+  if (claims.length > 0) return `moves ${claims.map(({ from, to }) => `${from} to ${to}`).join(', ')}`;
+  return window ? `${window.from} to ${window.to} is in already` : 'has nothing new';
+}
