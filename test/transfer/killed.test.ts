@@ -1,22 +1,13 @@
 /** Workers are killed at random moments of transfers, and every row is there once: G7. */
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
 import { seededRandom } from '../../src/dev/seededRandom.js';
-import { BatchtrailPlugin } from '../../src/plugin.js';
 import { NotOnThisMachine } from '../endpoints/endpoint.js';
 import { startPostgres } from '../endpoints/postgres.js';
-import { temporalAddress } from '../support/temporal.js';
-import { OWN_PLACES, Rig, WORKFLOWS } from './rig.js';
-import type { WorkerSettings } from './worker.js';
+import { OWN_PLACES, Rig } from './rig.js';
+import { WorkerProcess } from './workerProcess.js';
 
 /** The long form: TEST_KILLS=30. */
 const KILLS = Number(process.env.TEST_KILLS ?? 6);
@@ -32,31 +23,12 @@ const server = await startPostgres({ fsync: false }).catch((error: unknown) => {
 });
 
 let rig: Rig;
-let worker: ChildProcess | undefined;
-let settings: WorkerSettings;
+let worker: WorkerProcess;
 let db: pg.Client | undefined;
 
 beforeAll(async () => {
-  const connections = server ? { pg: { url: server.url } } : {};
-  rig = await Rig.open();
-  await rig.stopWorker();
-  const auditUrl = `sqlite:${join(rig.folder, 'audit')}`;
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: WORKFLOWS,
-    plugins: [new BatchtrailPlugin({ audit: { url: auditUrl } })],
-    logger: new DefaultLogger('ERROR'),
-  });
-  const bundleFile = join(rig.folder, 'bundle.js');
-  writeFileSync(bundleFile, code);
-  settings = {
-    ...{ address: temporalAddress(), taskQueue: rig.taskQueue, bundleFile, auditUrl },
-    connections: {
-      source: { url: `sqlite:${join(rig.folder, 'source')}` },
-      staging: { url: `file:${join(rig.folder, 'staging')}` },
-      target: { url: `sqlite:${join(rig.folder, 'target')}` },
-      ...connections,
-    },
-  };
+  rig = await Rig.open(() => (server ? { pg: { url: server.url } } : {}));
+  worker = await WorkerProcess.inPlaceOf(rig);
   const source = rig.database('source/app');
   source.exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) INSERT INTO t SELECT i, 'note ' || i FROM n`);
@@ -68,18 +40,11 @@ beforeAll(async () => {
     INSERT INTO app.t SELECT i, 'note ' || i FROM generate_series(1, ${ROWS}) i; ANALYZE app.t`);
 });
 afterAll(async () => {
-  worker?.kill('SIGKILL');
+  await worker?.kill();
   await rig?.close();
   await db?.end();
   await server?.stop();
 });
-
-async function startWorker(): Promise<void> {
-  worker = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [JSON.stringify(settings)], {
-    execArgv: typeScriptArguments(),
-  });
-  await once(worker, 'message');
-}
 
 it(
   `leaves each row in the target once when workers are killed ${KILLS} times`,
@@ -87,7 +52,7 @@ it(
   async () => {
     process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
     const random = seededRandom(seed);
-    await startWorker();
+    await worker.start();
     const runs: Array<{ on: string; index: number; run: Awaited<ReturnType<Rig['start']>> }> = [];
     for (let index = 0; index < KILLS; index++) {
       const on = server && index % 2 === 1 ? 'pg' : 'sqlite';
@@ -99,9 +64,8 @@ it(
       });
       runs.push({ on, index, run });
       await delay(random() * LONGEST_LIFE_MS);
-      worker!.kill('SIGKILL');
-      await once(worker!, 'close');
-      await startWorker();
+      await worker.kill();
+      await worker.start();
     }
     for (const { on, index, run } of runs) {
       expect(await rig.resultOf(run)).toMatchObject({ rowsProcessed: ROWS, recordCountAfter: ROWS });
