@@ -37,17 +37,20 @@ interface Places {
 
 async function planTable(
   step: PlanStep,
-  table: TableStep,
+  asGiven: TableStep,
   { snapshot, target }: Places,
 ): Promise<CursorStep> {
-  const { kind, force } = table.cursor!;
-  const { cursor } = await snapshot.describe(selectionOf(table));
+  const { kind, force } = asGiven.cursor!;
+  const { cursor } = await snapshot.describe(selectionOf(asGiven));
+  // As the source spells it, whatever the case in the input.
+  const column = cursor!.name;
+  const table = { ...asGiven, cursor: { ...asGiven.cursor!, column } };
   const inside = await intervalsIn(step, table, target);
   const window = step.window ?? (await newKeys(step, table, { snapshot, inside }));
   const claims = window ? intervalsToMove(step, table, { window, inside }) : [];
   const early = claims.map(({ from, to }) => ({ from: moved(from, -step.overlap, kind), to }));
   batchStep().log(table.to, { message: describePlan(claims, window) });
-  return { column: cursor!.name, kind, claims, reads: joined(early, kind), force };
+  return { column, kind, claims, reads: joined(early, kind), force };
 }
 
 interface Ledger {
