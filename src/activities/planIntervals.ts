@@ -17,17 +17,26 @@ type PlanStep = Parameters<TransferActivities['planIntervals']>[0];
 export function planIntervals(connections: Connections, step: PlanStep): Promise<CursorStep[]> {
   return beating(({ signal, report }) =>
     withPlace(connections, { role: 'openSource', name: step.source, signal }, (source) =>
-      withPlace(connections, { role: 'openTarget', name: step.target, signal }, (target) => {
+      withPlace(connections, { role: 'openTarget', name: step.target, signal }, async (target) => {
         batchStep().rows({ source: source.label, target: target.label });
-        return withSnapshot(source, undefined, (snapshot) =>
+        const planned = await withSnapshot(source, undefined, (snapshot) =>
           inOrder(step.tables, async (table, index) => {
             report({ tables: index });
             return planTable(step, table, { snapshot, target });
           }),
         );
+        // Only now: an attempt that fails leaves no lines that the next would write again.
+        for (const { to, message } of planned) batchStep().log(to, { message });
+        return planned.map(({ cursor }) => cursor);
       }),
     ),
   );
+}
+
+interface PlannedTable {
+  readonly to: string;
+  readonly cursor: CursorStep;
+  readonly message: string;
 }
 
 interface Places {
@@ -39,7 +48,7 @@ async function planTable(
   step: PlanStep,
   asGiven: TableStep,
   { snapshot, target }: Places,
-): Promise<CursorStep> {
+): Promise<PlannedTable> {
   const { kind, force } = asGiven.cursor!;
   const { cursor } = await snapshot.describe(selectionOf(asGiven));
   // As the source spells it, whatever the case in the input.
@@ -49,8 +58,11 @@ async function planTable(
   const window = step.window ?? (await newKeys(step, table, { snapshot, inside }));
   const claims = window ? intervalsToMove(step, table, { window, inside }) : [];
   const early = claims.map(({ from, to }) => ({ from: moved(from, -step.overlap, kind), to }));
-  batchStep().log(table.to, { message: describePlan(claims, window) });
-  return { column, kind, claims, reads: joined(early, kind), force };
+  return {
+    to: table.to,
+    cursor: { column, kind, claims, reads: joined(early, kind), force },
+    message: describePlan(claims, window),
+  };
 }
 
 interface Ledger {

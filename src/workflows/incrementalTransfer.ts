@@ -15,14 +15,10 @@ import { steps } from './transferSteps.js';
 /** How often it is found out again what is to be moved, because another batch moved it meanwhile. */
 const PLANS = 5;
 
-const NOTHING: TransferCounts = {
-  rowsProcessed: 0,
-  rowsRejected: 0,
-  recordCountBefore: 0,
-  recordCountAfter: 0,
-};
+/** Tables that need no rows are not counted either. */
+type Moved = Pick<TransferCounts, 'rowsProcessed' | 'rowsRejected'> & Partial<TransferCounts>;
 
-export async function incrementalTransfer(input: IncrementalTransferInput): Promise<TransferCounts> {
+export async function incrementalTransfer(input: IncrementalTransferInput): Promise<Moved> {
   const { input: checked, pace } = checkInput(checkIncrementalInput, input);
   const { source, staging, target, mode, allowRejected = false, cleanup = 'onSuccess' } = checked;
   const { parallel = DEFAULT_PARALLEL } = checked;
@@ -30,13 +26,13 @@ export async function incrementalTransfer(input: IncrementalTransferInput): Prom
   const tables = cursorSteps(checked, pace);
   const window = pace.kind === 'time' ? nominalWindow(pace, { at: checked.at, ...times() }) : undefined;
   const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode, allowRejected });
-  const move = async (holes: boolean): Promise<TransferCounts> => {
+  const move = async (holes: boolean): Promise<Moved> => {
     const { lag, overlap } = pace;
     const planned = await steps.planIntervals({ ...places, tables, window, lag, overlap, holes });
     const chosen = tables
       .map((table, index) => ({ ...table, cursor: planned[index]! }))
       .filter(({ cursor }) => cursor.claims.length > 0);
-    if (chosen.length === 0) return NOTHING;
+    if (chosen.length === 0) return { rowsProcessed: 0, rowsRejected: 0 };
     return moveTables({ places, tables: chosen, parallel, sharesSnapshots, mode, allowRejected });
   };
   const counts = await untilNotOvertaken(move);
@@ -51,7 +47,7 @@ function times(): { started: Date; scheduled: Date | undefined } {
 }
 
 /** Who was overtaken leaves the holes to the others: runs that fill the same ones would go on overtaking each other. */
-async function untilNotOvertaken(move: (holes: boolean) => Promise<TransferCounts>): Promise<TransferCounts> {
+async function untilNotOvertaken(move: (holes: boolean) => Promise<Moved>): Promise<Moved> {
   for (let plan = 1; ; plan++) {
     try {
       return await move(plan === 1);

@@ -1,4 +1,5 @@
 /** Incremental transfers between SQLite files: which rows a run moves, and what the ledger says of it. */
+import { randomUUID } from 'node:crypto';
 import { temporal } from '@temporalio/proto';
 import type { Database } from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -404,19 +405,46 @@ describe('bad input', () => {
   });
 });
 
-it('the audit says which intervals a batch moved', async () => {
-  made('told', '10:10', '11:40');
-  await move('told', '10:30');
-  const { batch, events } = await rig.batchOf(
-    await start('told', '12:00').then(async (run) => {
-      await rig.resultOf(run);
-      return run;
+it('a reset of a batch moves again what it had moved, in place of it', async () => {
+  made('reset', '10:10', '10:40');
+  await move('reset', '10:30');
+  const run = await start('reset', '11:00');
+  await rig.resultOf(run);
+  source(`UPDATE reset SET note = 'new'`);
+  const { runId } = await rig.client.workflowService.resetWorkflowExecution(
+    temporal.api.workflowservice.v1.ResetWorkflowExecutionRequest.fromObject({
+      ...{ namespace: 'default', workflowExecution: run, requestId: randomUUID(), reason: 'test' },
+      // The end of the first workflow task.
+      workflowTaskFinishEventId: 4,
     }),
   );
-  expect(batch).toMatchObject({ PipelineName: 'incrementalTransfer', RowsProcessed: 1, RecordCountAfter: 2 });
-  const messages = events.filter(({ StepName }) => StepName === 'DWH.told').map(({ Message }) => Message);
-  expect(messages).toEqual([
-    `moves ${time('10:30')} to ${time('12:00')}`,
-    'source 1, extracted 1, staged 1, loaded 1, rejected 0, in target 2'.replace('target 2', 'target 1'),
+  expect(await rig.resultOf({ ...run, runId })).toMatchObject({ rowsProcessed: 1, recordCountAfter: 2 });
+  expect(rig.rows('target/DWH', 'SELECT id, note FROM reset ORDER BY id')).toEqual([
+    [1n, null],
+    [2n, 'new'],
   ]);
+  expect(intervals('reset')).toEqual(['10:00-10:30 by 1', '10:30-11:00 by 2']);
+});
+
+it('the audit says which intervals a batch moved, and its history is short', async () => {
+  made('told', '10:10', '11:40');
+  const told = async (run: Run): Promise<unknown[]> => {
+    const { batch, events } = await rig.batchOf(run);
+    const lines = events.filter(({ StepName }) => StepName === 'DWH.told').map(({ Message }) => Message);
+    return [batch.Status, batch.RowsProcessed, batch.RecordCountBefore, batch.RecordCountAfter, ...lines];
+  };
+  await move('told', '10:30');
+  const moved = await start('told', '12:00');
+  await rig.resultOf(moved);
+  expect(await told(moved)).toEqual([
+    ...['Success', 1, 1, 2, `moves ${time('10:30')} to ${time('12:00')}`],
+    'source 1, extracted 1, staged 1, loaded 1, rejected 0, in target 1',
+  ]);
+  const nothing = await start('told', '12:00');
+  await rig.resultOf(nothing);
+  expect(await told(nothing)).toEqual([
+    ...['Success', 0, null, null, `${time('11:30')} to ${time('12:00')} is in already`],
+  ]);
+  const { events } = await rig.client.workflow.getHandle(moved.workflowId).fetchHistory();
+  expect(events!.length).toBeLessThan(40);
 });
