@@ -2,10 +2,17 @@
 import { batchStep } from '../audit/batchScope.js';
 import { checkConserved, describeCounts } from '../domain/conserved.js';
 import type { TableCounts } from '../domain/conserved.js';
+import { Overtaken } from '../domain/errors.js';
 import { parseTableName } from '../domain/table.js';
-import type { ExtractedTable, TableStep, TransferActivities, TransferCounts } from '../domain/transfer.js';
+import type {
+  ExtractedTable,
+  OvertakenLoad,
+  TableStep,
+  TransferActivities,
+  TransferCounts,
+} from '../domain/transfer.js';
 import { isoTime } from '../domain/time.js';
-import type { LoadCounts, LoadingTable, Staging } from '../engines/transferContract.js';
+import type { Load, LoadCounts, LoadingTable, Staging } from '../engines/transferContract.js';
 import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withPlace } from './connections.js';
@@ -18,7 +25,7 @@ type LoadStep = Parameters<TransferActivities['loadTables']>[0];
 export function loadTables(
   connections: Connections,
   { source, staging, target, tables, mode, allowRejected }: LoadStep,
-): Promise<TransferCounts> {
+): Promise<TransferCounts | OvertakenLoad> {
   const step = batchStep();
   return beating(({ signal, report }) =>
     withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>
@@ -35,7 +42,7 @@ export function loadTables(
         }
         const total = { before: 0, after: 0, loaded: 0, rejected: 0 };
         const verified: TableCounts[] = [];
-        await to.load({
+        const load: Load = {
           batch: { storeID: step.storeID, logID: step.id, runID: step.runID, loadedAt: isoTime(Date.now()) },
           mode,
           tables: [...loading.keys()],
@@ -48,7 +55,14 @@ export function loadTables(
             for (const name of ['before', 'after', 'loaded', 'rejected'] as const)
               total[name] += counts[name];
           },
-        });
+        };
+        try {
+          await to.load(load);
+        } catch (error) {
+          if (!(error instanceof Overtaken)) throw error;
+          step.message(error.message);
+          return { overtaken: error.message };
+        }
         // Only now: what a transaction that was taken back has counted is nobody's count.
         for (const counts of verified) step.log(counts.table, { message: describeCounts(counts) });
         const { before, after, loaded, rejected } = total;

@@ -19,10 +19,11 @@ export function planIntervals(connections: Connections, step: PlanStep): Promise
     withPlace(connections, { role: 'openSource', name: step.source, signal }, (source) =>
       withPlace(connections, { role: 'openTarget', name: step.target, signal }, async (target) => {
         batchStep().rows({ source: source.label, target: target.label });
+        const ledger = await ledgerOf(target, step.tables);
         const planned = await withSnapshot(source, undefined, (snapshot) =>
           inOrder(step.tables, async (table, index) => {
             report({ tables: index });
-            return planTable(step, table, { snapshot, target });
+            return planTable(step, table, { snapshot, entries: ledger[index]! });
           }),
         );
         // Only now: an attempt that fails leaves no lines that the next would write again.
@@ -33,30 +34,33 @@ export function planIntervals(connections: Connections, step: PlanStep): Promise
   );
 }
 
+async function ledgerOf(target: TransferTarget, tables: readonly TableStep[]): Promise<LedgerInterval[][]> {
+  if (target.intervals) return target.intervals(tables.map(({ to }) => parseTableName(to, 'to')));
+  throw new BadConfig(
+    `${target.label} can't be the target of an incremental transfer, because it keeps no ledger of intervals. Use historicalTransfer`,
+  );
+}
+
 interface PlannedTable {
   readonly to: string;
   readonly cursor: CursorStep;
   readonly message: string;
 }
 
-interface Places {
-  readonly snapshot: Snapshot;
-  readonly target: TransferTarget;
-}
-
 async function planTable(
   step: PlanStep,
   asGiven: TableStep,
-  { snapshot, target }: Places,
+  { snapshot, entries }: { snapshot: Snapshot; entries: readonly LedgerInterval[] },
 ): Promise<PlannedTable> {
   const { kind, force } = asGiven.cursor!;
   const { cursor } = await snapshot.describe(selectionOf(asGiven));
   // As the source spells it, whatever the case in the input.
   const column = cursor!.name;
   const table = { ...asGiven, cursor: { ...asGiven.cursor!, column } };
-  const inside = await intervalsIn(step, table, target);
+  const { own, inside } = ofSameRows(step, table, entries);
   const window = step.window ?? (await newKeys(step, table, { snapshot, inside }));
-  const claims = window ? intervalsToMove(step, table, { window, inside }) : [];
+  // After a reset, this batch moves again what it had moved, and that takes the place of what it had loaded.
+  const claims = joined([...own, ...(window ? missing(step, table, { window, inside }) : [])], kind);
   const early = claims.map(({ from, to }) => ({ from: moved(from, -step.overlap, kind), to }));
   return {
     to: table.to,
@@ -65,54 +69,52 @@ async function planTable(
   };
 }
 
-interface Ledger {
-  readonly window: Interval;
+interface Inside {
+  /** What other batches have moved. */
   readonly inside: readonly LedgerInterval[];
 }
 
-function intervalsToMove({ holes }: PlanStep, { cursor }: TableStep, { window, inside }: Ledger): Interval[] {
-  const { kind, force } = cursor!;
-  const from = holes ? around([window, ...inside], kind).from : window.from;
-  const missing = without([{ from, to: window.to }], inside, kind);
-  return force ? joined([...missing, window], kind) : missing;
-}
-
-/** What is in of the same rows by other batches. */
-async function intervalsIn(
+/** The entries of these rows; others may load other rows into the same table. */
+function ofSameRows(
   { source }: PlanStep,
   table: TableStep,
-  target: TransferTarget,
-): Promise<LedgerInterval[]> {
-  if (!target.intervals) {
-    throw new BadConfig(
-      `${target.label} can't be the target of an incremental transfer, because it keeps no ledger of intervals. Use historicalTransfer`,
-    );
-  }
-  const all = await target.intervals(parseTableName(table.to, 'to'));
+  entries: readonly LedgerInterval[],
+): Inside & { own: LedgerInterval[] } {
   const name = sourceName(source, table);
-  const same = all.filter((one) => one.source === name);
-  if (all.length > 0 && same.length === 0 && !table.cursor!.force) {
+  const same = entries.filter((one) => one.source === name);
+  if (entries.length > 0 && same.length === 0 && !table.cursor!.force) {
     throw new BadInput(
-      `The ledger BatchInterval of ${table.to} has no intervals of ${JSON.stringify(name)}, but of ${JSON.stringify(all[0]!.source)}. ` +
+      `The ledger BatchInterval of ${table.to} has no intervals of ${JSON.stringify(name)}, but of ${JSON.stringify(entries[0]!.source)}. ` +
         'If these are the same rows, change Source there to the new name; if they are other rows, set force for one run, which begins to keep intervals for them',
     );
   }
   const { storeID, id } = batchStep();
-  // After a reset, this batch moves again what it had moved, and that takes the place of what it had loaded.
-  return same.filter((one) => one.storeID !== storeID || one.logID !== id);
+  const isOwn = (one: LedgerInterval): boolean => one.storeID === storeID && one.logID === id;
+  return { own: same.filter(isOwn), inside: same.filter((one) => !isOwn(one)) };
 }
 
 /** From the highest key that is in up to the highest that is there. */
 async function newKeys(
   { lag }: PlanStep,
   table: TableStep,
-  { snapshot, inside }: { snapshot: Snapshot; inside: readonly LedgerInterval[] },
+  { snapshot, inside }: Inside & { snapshot: Snapshot },
 ): Promise<Interval | undefined> {
   const bounds = await snapshot.bounds(selectionOf(table));
   if (!bounds) return undefined;
   const known = table.cursor!.force || inside.length === 0 ? undefined : around(inside, 'key').to;
   const window = { from: known ?? bounds.lowest, to: moved(bounds.highest, 1 - lag, 'key') };
   return joined([window], 'key')[0];
+}
+
+function missing(
+  { holes }: PlanStep,
+  { cursor }: TableStep,
+  { window, inside }: Inside & { window: Interval },
+): Interval[] {
+  const { kind, force } = cursor!;
+  const from = holes ? around([window, ...inside], kind).from : window.from;
+  const left = without([{ from, to: window.to }], inside, kind);
+  return force ? [...left, window] : left;
 }
 
 function describePlan(claims: readonly Interval[], window: Interval | undefined): string {

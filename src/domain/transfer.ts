@@ -107,6 +107,11 @@ export interface TransferCounts {
   readonly recordCountAfter: number;
 }
 
+/** Nothing was loaded, because another batch was faster. The text says what it did. */
+export interface OvertakenLoad {
+  readonly overtaken: string;
+}
+
 export interface TransferActivities {
   /** Finds out what would stop the transfer, before anything is moved. */
   prepareTransfer(
@@ -142,7 +147,7 @@ export interface TransferActivities {
       mode: TransferMode;
       allowRejected: boolean;
     },
-  ): Promise<TransferCounts>;
+  ): Promise<TransferCounts | OvertakenLoad>;
   cleanStaging(step: { staging: string; own: boolean }): Promise<{ removed: number }>;
 }
 

@@ -107,10 +107,10 @@ export interface TransferTarget {
    */
   load(load: Load): Promise<void>;
   /**
-   * All intervals of the table in the ledger. An engine without it is no target of incremental transfers; one with it
+   * All intervals in the ledger, for each of the tables. An engine without it is no target of incremental transfers; one with it
    * takes heed of `claim` when it loads.
    */
-  intervals?(table: TableName): Promise<LedgerInterval[]>;
+  intervals?(tables: readonly TableName[]): Promise<LedgerInterval[][]>;
   close(): Promise<void>;
 }
 

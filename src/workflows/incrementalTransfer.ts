@@ -24,7 +24,10 @@ export async function incrementalTransfer(input: IncrementalTransferInput): Prom
   const { parallel = DEFAULT_PARALLEL } = checked;
   const places = { source, staging, target };
   const tables = cursorSteps(checked, pace);
-  const window = pace.kind === 'time' ? nominalWindow(pace, { at: checked.at, ...times() }) : undefined;
+  const window =
+    pace.kind === 'time'
+      ? checkInput((run) => nominalWindow(pace, run), { at: checked.at, ...times() })
+      : undefined;
   const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode, allowRejected });
   const move = async (holes: boolean): Promise<Moved> => {
     const { lag, overlap } = pace;

@@ -13,7 +13,7 @@ const server = await startPostgres({ fsync: false }).catch((error: unknown) => {
   return undefined;
 });
 
-const DAY = '2026-11-01';
+const DAY = '2025-11-01';
 
 describe.skipIf(!server)('PostgreSQL', () => {
   let rig: Rig;

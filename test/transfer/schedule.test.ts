@@ -60,7 +60,7 @@ const unpause = (id: string): Promise<unknown> =>
 function backfill(id: string, from: string, to: string, policy: string): Promise<unknown> {
   const clock: Record<string, string> = {
     ...{ orders: id, BufferAll: policy },
-    ...{ '2026-11-01T06:30:00Z': `2026-11-01T${from}:00Z`, '2026-11-01T12:00:00Z': `2026-11-01T${to}:00Z` },
+    ...{ '2025-11-01T06:30:00Z': `2025-11-01T${from}:00Z`, '2025-11-01T12:00:00Z': `2025-11-01T${to}:00Z` },
   };
   return temporal(...documented('temporal schedule backfill', (word) => clock[word] ?? word));
 }
@@ -118,7 +118,7 @@ const untilEnded = (id: string, count: number): Promise<unknown> =>
 function made(table: string): void {
   source(`CREATE TABLE ${table} (ID INTEGER PRIMARY KEY, UpdatedAt TIMESTAMP);
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 11)
-    INSERT INTO ${table} SELECT i, datetime('2026-11-01 06:10', (i * 30) || ' minutes') FROM n`);
+    INSERT INTO ${table} SELECT i, datetime('2025-11-01 06:10', (i * 30) || ' minutes') FROM n`);
 }
 
 describe('a Schedule', () => {
@@ -212,7 +212,7 @@ it('a worker whose clock is wrong moves the window of the Schedule’s nominal t
     intervals('Clocks').map(({ batch }) => ends.get(batch)),
   );
   expect(intervals('Clocks')[0]).toMatchObject({
-    from: '2026-11-01T07:00:00.000Z',
-    to: '2026-11-01T07:30:00.000Z',
+    from: '2025-11-01T07:00:00.000Z',
+    to: '2025-11-01T07:30:00.000Z',
   });
 });

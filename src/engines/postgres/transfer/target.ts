@@ -47,16 +47,20 @@ export async function openTarget(options: PlaceOptions): Promise<TransferTarget>
         }
       }),
     load: (load) => withSession((session) => loadAll(session, load)),
-    intervals: (table) =>
+    intervals: (tables) =>
       withSession(async (session) => {
-        const found = await findTable(session, table);
-        return found ? ledgerIntervals(session, found.table) : [];
+        const all: LedgerInterval[][] = [];
+        for (const table of tables) all.push(await ledgerIntervals(session, table));
+        return all;
       }),
     close: async () => undefined,
   };
 }
 
-async function ledgerIntervals(session: Session, table: TableName): Promise<LedgerInterval[]> {
+async function ledgerIntervals(session: Session, wanted: TableName): Promise<LedgerInterval[]> {
+  const found = await findTable(session, wanted);
+  if (!found) return [];
+  const { table } = found;
   const ledger = await findTable(session, { schema: table.schema, name: 'batchinterval' });
   return ledger ? intervalsOf(session, table) : [];
 }

@@ -44,7 +44,7 @@ class SqliteTarget implements TransferTarget {
   }
 
   async check(tables: readonly IncomingTable[], _mode: TransferMode): Promise<void> {
-    const file = this.#fileOf(tables);
+    const file = this.#fileOf(namesOf(tables));
     if (!existsSync(file)) {
       for (const table of tables) fitColumns(table, undefined);
       return;
@@ -60,7 +60,7 @@ class SqliteTarget implements TransferTarget {
   }
 
   async load(load: Load): Promise<void> {
-    const db = await openForWriting(this.#fileOf(load.tables));
+    const db = await openForWriting(this.#fileOf(namesOf(load.tables)));
     try {
       await this.#begin(db, load);
       for (const table of load.tables) await this.#loadTable(db, load, table);
@@ -71,14 +71,15 @@ class SqliteTarget implements TransferTarget {
     }
   }
 
-  async intervals(table: TableName): Promise<LedgerInterval[]> {
-    const file = pipelineFile(this.folder, table.schema);
-    if (!existsSync(file)) return [];
+  async intervals(tables: readonly TableName[]): Promise<LedgerInterval[][]> {
+    const file = this.#fileOf(tables);
+    if (!existsSync(file)) return tables.map(() => []);
     const db = await openForReading(file);
     try {
-      return await patiently(() =>
-        hasTable(db, 'BatchInterval') ? intervalsOf(db, this.#fullName(table, nameOf(db, table))) : [],
-      );
+      return await patiently(() => {
+        const hasLedger = hasTable(db, 'BatchInterval');
+        return tables.map((to) => (hasLedger ? intervalsOf(db, this.#fullName(to, nameOf(db, to))) : []));
+      });
     } finally {
       db.close();
     }
@@ -130,8 +131,8 @@ class SqliteTarget implements TransferTarget {
     return formatTableName({ schema: basename(pipelineFile(this.folder, schema), '.db'), name });
   }
 
-  #fileOf(tables: readonly IncomingTable[]): string {
-    const files = new Set(tables.map(({ to }) => pipelineFile(this.folder, to.schema)));
+  #fileOf(tables: readonly TableName[]): string {
+    const files = new Set(tables.map(({ schema }) => pipelineFile(this.folder, schema)));
     if (files.size > 1) {
       throw new BadInput(
         `The tables of a transfer to ${this.label} must have one schema, because a schema is a file there and two files don't commit together. ` +
@@ -140,6 +141,10 @@ class SqliteTarget implements TransferTarget {
     }
     return [...files][0]!;
   }
+}
+
+function namesOf(tables: readonly IncomingTable[]): TableName[] {
+  return tables.map(({ to }) => to);
 }
 
 /** The table as it is spelled in the file, if it is there. */
