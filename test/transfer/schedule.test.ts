@@ -122,7 +122,7 @@ function made(table: string): void {
 }
 
 describe('a Schedule', () => {
-  it('is backfilled: each run moves exactly its own window, and a second time nothing', async () => {
+  it('is backfilled: each run moves exactly its own window, a second time nothing, and with force again', async () => {
     made('Orders');
     await createSchedule('orders', 'Orders', '30m');
     // Not disturbed by a run of now, which would fill holes.
@@ -141,6 +141,13 @@ describe('a Schedule', () => {
     expect(intervals('Orders')).toEqual(own);
     expect(ids('Orders')).toHaveLength(12);
     expect(batches('orders').every(({ status }) => status === 'Success')).toBe(true);
+
+    source(`DELETE FROM Orders WHERE ID = 8`);
+    await temporal(...documented('temporal workflow start --type incrementalTransfer'));
+    await temporal('workflow', 'result', '--workflow-id', 'orders-again');
+    expect(ids('Orders')).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11]);
+    const again = intervals('Orders').filter(({ batch }) => !own.some((one) => one.batch === batch));
+    expect(again).toMatchObject([{ from: '2025-11-01T10:00:00.000Z', to: '2025-11-01T10:30:00.000Z' }]);
   });
 
   it('overlaps: runs at once move each row once', async () => {
