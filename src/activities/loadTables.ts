@@ -2,13 +2,21 @@
 import { batchStep } from '../audit/batchScope.js';
 import { checkConserved, describeCounts } from '../domain/conserved.js';
 import type { TableCounts } from '../domain/conserved.js';
+import { Overtaken } from '../domain/errors.js';
 import { parseTableName } from '../domain/table.js';
-import type { ExtractedTable, TableStep, TransferActivities, TransferCounts } from '../domain/transfer.js';
+import type {
+  ExtractedTable,
+  OvertakenLoad,
+  TableStep,
+  TransferActivities,
+  TransferCounts,
+} from '../domain/transfer.js';
 import { isoTime } from '../domain/time.js';
-import type { LoadCounts, LoadingTable, Staging } from '../engines/transferContract.js';
+import type { Load, LoadCounts, LoadingTable, Staging } from '../engines/transferContract.js';
 import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withPlace } from './connections.js';
+import { claimOf } from './cursor.js';
 import { batchFolder } from './staged.js';
 import { openChunk, readManifest } from './staging.js';
 
@@ -16,8 +24,8 @@ type LoadStep = Parameters<TransferActivities['loadTables']>[0];
 
 export function loadTables(
   connections: Connections,
-  { staging, target, tables, mode, allowRejected }: LoadStep,
-): Promise<TransferCounts> {
+  { source, staging, target, tables, mode, allowRejected }: LoadStep,
+): Promise<TransferCounts | OvertakenLoad> {
   const step = batchStep();
   return beating(({ signal, report }) =>
     withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>
@@ -26,11 +34,15 @@ export function loadTables(
         const stagedSizes = await sizesOf(area, batchFolder(step));
         const loading = new Map<LoadingTable, Hops>();
         for (const { step: table, extracted } of tables) {
-          loading.set(await loadingTable(area, table, extracted, mode), hops(table, extracted, stagedSizes));
+          const claim = claimOf(source, table);
+          loading.set(
+            { ...(await loadingTable(area, table, extracted, mode)), claim },
+            hops(table, extracted, stagedSizes),
+          );
         }
         const total = { before: 0, after: 0, loaded: 0, rejected: 0 };
         const verified: TableCounts[] = [];
-        await to.load({
+        const load: Load = {
           batch: { storeID: step.storeID, logID: step.id, runID: step.runID, loadedAt: isoTime(Date.now()) },
           mode,
           tables: [...loading.keys()],
@@ -43,7 +55,14 @@ export function loadTables(
             for (const name of ['before', 'after', 'loaded', 'rejected'] as const)
               total[name] += counts[name];
           },
-        });
+        };
+        try {
+          await to.load(load);
+        } catch (error) {
+          if (!(error instanceof Overtaken)) throw error;
+          step.message(error.message);
+          return { overtaken: error.message };
+        }
         // Only now: what a transaction that was taken back has counted is nobody's count.
         for (const counts of verified) step.log(counts.table, { message: describeCounts(counts) });
         const { before, after, loaded, rejected } = total;
@@ -61,7 +80,7 @@ export function loadTables(
 
 async function loadingTable(
   area: Staging,
-  { to, interval }: TableStep,
+  { to }: TableStep,
   { name, chunks }: ExtractedTable,
   mode: LoadStep['mode'],
 ): Promise<LoadingTable> {
@@ -71,7 +90,6 @@ async function loadingTable(
     columns,
     key: mode === 'merge' ? key : [],
     chunks: chunks.map(({ object, rows }) => ({ rows, open: () => openChunk(area, object) })),
-    interval,
   };
 }
 

@@ -12,18 +12,15 @@ import type {
   TransferMode,
 } from '../domain/transfer.js';
 import { SNAPSHOT_SIGNAL } from '../domain/transfer.js';
-import type {
-  IncomingTable,
-  Selection,
-  Snapshot,
-  Staging,
-  TransferSource,
-} from '../engines/transferContract.js';
+import type { IncomingTable, Snapshot, Staging } from '../engines/transferContract.js';
 import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withPlace } from './connections.js';
 import { loadTables } from './loadTables.js';
 import { cleanStaging } from './cleanStaging.js';
+import { checkCursor } from './cursor.js';
+import { planIntervals } from './planIntervals.js';
+import { inOrder, selectionOf, withSnapshot } from './reading.js';
 import { readManifest, stageChunk, writeManifest } from './staging.js';
 import { batchFolder, tableObjects } from './staged.js';
 
@@ -48,6 +45,8 @@ export function transferActivities(connections: Connections): TransferActivities
         ),
       );
     },
+
+    planIntervals: (step) => planIntervals(connections, step),
 
     holdSnapshot({ source, extraction }) {
       const startedAt = Date.now();
@@ -138,16 +137,14 @@ export function transferActivities(connections: Connections): TransferActivities
   };
 }
 
-function selectionOf({ from, columns, where, interval }: TableStep): Selection {
-  return { table: parseTableName(from, 'from'), columns, where, interval };
-}
-
 async function incomingTable(
   snapshot: Snapshot,
   table: TableStep,
   mode: TransferMode,
 ): Promise<IncomingTable> {
-  const { columns, primaryKey } = await snapshot.describe(selectionOf(table));
+  const described = await snapshot.describe(selectionOf(table));
+  const { columns, primaryKey } = described;
+  checkCursor(table, described);
   const key = mode === 'merge' ? keyOf(table, columns, primaryKey) : [];
   return { to: parseTableName(table.to, 'to'), columns, key };
 }
@@ -183,28 +180,6 @@ async function describe(
   const manifest = { columns, key: table.key ?? primaryKey, ranges };
   await writeManifest(area, name, manifest);
   return manifest;
-}
-
-async function withSnapshot<T>(
-  source: TransferSource,
-  id: string | undefined,
-  work: (snapshot: Snapshot) => Promise<T>,
-): Promise<T> {
-  const snapshot = await (id === undefined ? source.openSnapshot() : source.joinSnapshot(id));
-  try {
-    return await work(snapshot);
-  } finally {
-    await snapshot.close();
-  }
-}
-
-async function inOrder<T, R>(
-  items: readonly T[],
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  for (const [index, item] of items.entries()) results.push(await work(item, index));
-  return results;
 }
 
 async function signalWorkflow(signal: SnapshotSignal): Promise<void> {

@@ -52,6 +52,11 @@ export class RowsRejected extends MendableError {
   override readonly name = 'RowsRejected';
 }
 
+/** Another batch moved meanwhile what this one was about to. No step fails of it: what is left is found out again. */
+export class Overtaken extends MendableError {
+  override readonly name = 'Overtaken';
+}
+
 export const NON_RETRYABLE_ERRORS = [
   ...['BadInput', 'NotFound', 'BadConfig'],
   ...['SnapshotLost', 'CountsDiffer', 'UnlistedRows', 'RowsRejected'],

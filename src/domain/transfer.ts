@@ -1,6 +1,7 @@
 /** The transfers: their input, the activities that they are made of, and what goes between them. */
 import type { ColumnType } from './columnType.js';
 import { BadInput } from './errors.js';
+import type { CursorKind, Interval } from './interval.js';
 import type { Check } from './shape.js';
 import { flag, listOf, object, oneOf, optional, positive, text } from './shape.js';
 import { formatTableName, parseTableName } from './table.js';
@@ -47,15 +48,23 @@ export interface TableStep {
   readonly columns?: readonly string[] | undefined;
   readonly where?: string | undefined;
   readonly chunkRows: number;
-  /** Only rows whose cursor is in this interval. */
-  readonly interval?: CursorInterval | undefined;
+  /** For an incremental transfer. */
+  readonly cursor?: CursorStep | undefined;
 }
 
-/** `from` is in, `to` is not. */
-export interface CursorInterval {
+/** Rows that are chosen by where they are on a column that rises. */
+export interface CursorRows {
   readonly column: string;
-  readonly from: string;
-  readonly to: string;
+  readonly kind: CursorKind;
+  /** At least one. */
+  readonly reads: readonly Interval[];
+}
+
+export interface CursorStep extends CursorRows {
+  /** What is in when the rows are. Less than what is read, where late rows are looked for. */
+  readonly claims: readonly Interval[];
+  /** Whether claims that are in already take the place of their rows. */
+  readonly force: boolean;
 }
 
 export interface Places {
@@ -98,11 +107,28 @@ export interface TransferCounts {
   readonly recordCountAfter: number;
 }
 
+/** Nothing was loaded, because another batch was faster. The text says what it did. */
+export interface OvertakenLoad {
+  readonly overtaken: string;
+}
+
 export interface TransferActivities {
   /** Finds out what would stop the transfer, before anything is moved. */
   prepareTransfer(
     step: Places & { tables: readonly TableStep[]; mode: TransferMode; allowRejected: boolean },
   ): Promise<Prepared>;
+  /** Finds out which intervals of each table are to be moved; none where all is in. */
+  planIntervals(
+    step: Places & {
+      tables: readonly TableStep[];
+      /** Of times; the window of keys is what is new. */
+      window?: Interval | undefined;
+      lag: number;
+      overlap: number;
+      /** Whether holes before the window are moved, too. */
+      holes: boolean;
+    },
+  ): Promise<CursorStep[]>;
   /** Keeps a snapshot open until it is cancelled, and signals its id to the workflow. */
   holdSnapshot(step: { source: string; extraction: string }): Promise<{ heldMs: number }>;
   planTables(
@@ -121,7 +147,7 @@ export interface TransferActivities {
       mode: TransferMode;
       allowRejected: boolean;
     },
-  ): Promise<TransferCounts>;
+  ): Promise<TransferCounts | OvertakenLoad>;
   cleanStaging(step: { staging: string; own: boolean }): Promise<{ removed: number }>;
 }
 
@@ -148,27 +174,30 @@ export interface Manifest {
 const DEFAULT_CHUNK_ROWS = 1_000_000;
 export const DEFAULT_PARALLEL = 4;
 
-const tableShape = object({
+export const tableShape = {
   from: text,
   to: optional(text),
   key: optional(listOf(text)),
   columns: optional(listOf(text)),
   where: optional(text),
   chunkRows: optional(positive),
-});
+};
 
-const common = {
+export const commonShape = {
   pipeline: optional(text),
   source: text,
   staging: text,
   target: text,
-  tables: listOf(tableShape),
   parallel: optional(positive),
   allowRejected: optional(flag),
   cleanup: optional(oneOf('onSuccess', 'never')),
 };
 
-const historicalShape: Check<HistoricalTransferInput> = object({ ...common, mode: oneOf(...MODES) });
+const historicalShape: Check<HistoricalTransferInput> = object({
+  ...commonShape,
+  tables: listOf(object(tableShape)),
+  mode: oneOf(...MODES),
+});
 
 /** Throws an error that names the key when the input is not one that `historicalTransfer` can run. */
 export function checkHistoricalInput(value: unknown): HistoricalTransferInput {
@@ -177,7 +206,7 @@ export function checkHistoricalInput(value: unknown): HistoricalTransferInput {
   return input;
 }
 
-function checkTables(tables: readonly TransferTable[], at: string): void {
+export function checkTables(tables: readonly TransferTable[], at: string): void {
   const taken = new Set<string>();
   for (const [index, { from, to }] of tables.entries()) {
     const place = `${at}.tables[${index}]`;
@@ -191,9 +220,8 @@ function checkTables(tables: readonly TransferTable[], at: string): void {
 }
 
 export function tableSteps(tables: readonly TransferTable[]): TableStep[] {
-  return tables.map((table) => ({
-    ...table,
-    to: table.to ?? table.from,
-    chunkRows: table.chunkRows ?? DEFAULT_CHUNK_ROWS,
+  return tables.map(({ from, to, key, columns, where, chunkRows }) => ({
+    ...{ from, to: to ?? from, key, columns, where },
+    chunkRows: chunkRows ?? DEFAULT_CHUNK_ROWS,
   }));
 }

@@ -6,7 +6,8 @@
 import type { Readable } from 'node:stream';
 import type { Column } from '../domain/columnType.js';
 import type { TableName } from '../domain/table.js';
-import type { CursorInterval, TransferMode } from '../domain/transfer.js';
+import type { CursorKind, Interval } from '../domain/interval.js';
+import type { CursorRows, TransferMode } from '../domain/transfer.js';
 
 export interface TransferEngine {
   openSource?(options: PlaceOptions): Promise<TransferSource>;
@@ -36,11 +37,13 @@ export interface Selection {
   readonly table: TableName;
   readonly columns?: readonly string[] | undefined;
   readonly where?: string | undefined;
-  readonly interval?: CursorInterval | undefined;
+  readonly cursor?: CursorRows | undefined;
 }
 
 export interface SourceTable {
   readonly columns: readonly Column[];
+  /** The column that was asked for as the cursor, whether it is among the others or not. */
+  readonly cursor?: Column | undefined;
   readonly primaryKey: readonly string[];
 }
 
@@ -50,13 +53,20 @@ export interface Snapshot {
   /** Throws `NotFound` when the table is not there, or a column that was asked for. */
   describe(selection: Selection): Promise<SourceTable>;
   count(selection: Selection): Promise<number>;
-  /** Parts of the table with about so many rows each, in words that only this engine reads. At least one. */
+  /** The lowest and the highest value of a cursor that is a key, whatever the selection's intervals are. */
+  bounds(selection: Selection): Promise<Bounds | undefined>;
+  /** Parts of the selection with about so many rows each, in words that only this engine reads. At least one. */
   ranges(selection: Selection, rows: number): Promise<string[]>;
   /** The columns are those that `describe` answered. */
   extract(selection: Selection, columns: readonly Column[], range: string): Promise<Extraction>;
   /** Throws `SnapshotLost` once nobody can join it any more. */
   keepAlive(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Bounds {
+  readonly lowest: string;
+  readonly highest: string;
 }
 
 export interface Extraction {
@@ -96,6 +106,11 @@ export interface TransferTarget {
    * an earlier attempt of this batch put there. Tables and columns that are missing are made.
    */
   load(load: Load): Promise<void>;
+  /**
+   * All intervals in the ledger, for each of the tables. An engine without it is no target of incremental transfers; one with it
+   * takes heed of `claim` when it loads.
+   */
+  intervals?(tables: readonly TableName[]): Promise<LedgerInterval[][]>;
   close(): Promise<void>;
 }
 
@@ -108,7 +123,26 @@ export interface IncomingTable {
 
 export interface LoadingTable extends IncomingTable {
   readonly chunks: readonly LoadingChunk[];
-  readonly interval?: CursorInterval | undefined;
+  readonly claim?: Claim | undefined;
+}
+
+/** The intervals that are in with the rows. Throws `Overtaken` when another batch was faster. */
+export interface Claim {
+  /** In the words of the source. It is among the columns. */
+  readonly column: string;
+  readonly kind: CursorKind;
+  /** Whose rows they are: intervals of two sources have nothing to do with each other. */
+  readonly source: string;
+  readonly intervals: readonly Interval[];
+  /** Whether it takes the place of what is in already, with its rows. */
+  readonly force: boolean;
+}
+
+/** An entry of BatchInterval. */
+export interface LedgerInterval extends Interval {
+  readonly source: string;
+  readonly storeID: string;
+  readonly logID: number;
 }
 
 export interface LoadingChunk {

@@ -1,5 +1,5 @@
 /** All tables of a batch from one snapshot of the source into the staging area. */
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import {
   CancellationScope,
   condition,
@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { ExtractedTable, Places, PlannedTable, SnapshotSignal, TableStep } from '../domain/transfer.js';
 import { SNAPSHOT_SIGNAL } from '../domain/transfer.js';
+import { failureType } from './failureType.js';
 import { together } from './together.js';
 import { holdSnapshot, steps } from './transferSteps.js';
 
@@ -41,7 +42,7 @@ export async function extractTables(extraction: Extraction): Promise<Extracted> 
     try {
       return await extractFromShared(extraction);
     } catch (error) {
-      if (typeOf(error) !== 'SnapshotLost' || attempt === EXTRACTIONS) throw error;
+      if (failureType(error) !== 'SnapshotLost' || attempt === EXTRACTIONS) throw error;
     }
   }
 }
@@ -102,7 +103,7 @@ async function extractChunks(
 
 /** Whatever ended the holder ended the snapshot, unless there never was one. */
 function lostOr(problem: unknown): unknown {
-  const type = typeOf(problem);
+  const type = failureType(problem);
   if (type === 'BadInput' || type === 'BadConfig' || type === 'NotFound') return problem;
   return ApplicationFailure.create({
     type: 'SnapshotLost',
@@ -110,9 +111,4 @@ function lostOr(problem: unknown): unknown {
     nonRetryable: true,
     ...(problem instanceof Error ? { cause: problem } : {}),
   });
-}
-
-function typeOf(error: unknown): string | undefined {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof ApplicationFailure ? (cause.type ?? undefined) : undefined;
 }

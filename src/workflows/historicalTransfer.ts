@@ -2,7 +2,7 @@
 import type { HistoricalTransferInput, TransferCounts } from '../domain/transfer.js';
 import { checkHistoricalInput, DEFAULT_PARALLEL, tableSteps } from '../domain/transfer.js';
 import { checkInput } from './checkInput.js';
-import { extractTables } from './extractTables.js';
+import { moveTables } from './moveTables.js';
 import { steps } from './transferSteps.js';
 
 export async function historicalTransfer(input: HistoricalTransferInput): Promise<TransferCounts> {
@@ -12,13 +12,7 @@ export async function historicalTransfer(input: HistoricalTransferInput): Promis
   const places = { source, staging, target };
   const tables = tableSteps(checked.tables);
   const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode, allowRejected });
-  const extracted = await extractTables({ places, tables, parallel, sharesSnapshots });
-  const counts = await steps.loadTables({
-    ...places,
-    tables: tables.map((step, index) => ({ step, extracted: extracted.tables[index]! })),
-    ...{ mode, allowRejected },
-  });
-  await extracted.released;
+  const counts = await moveTables({ places, tables, parallel, sharesSnapshots, mode, allowRejected });
   await steps.cleanStaging({ staging, own: cleanup === 'onSuccess' });
   return counts;
 }

@@ -1,3 +1,4 @@
 export { elt } from './elt.js';
 export { historicalTransfer } from './historicalTransfer.js';
+export { incrementalTransfer } from './incrementalTransfer.js';
 export { northwindSalesElt } from './northwindSalesElt.js';

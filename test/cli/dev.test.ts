@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PipelineLog } from '../../src/domain/model.js';
+import { docCommands } from '../support/docCommands.js';
 import { temporalCli } from '../support/temporal.js';
 import { endOf, runCli, startCli, untilPrinted } from './runCli.js';
 
@@ -39,10 +40,21 @@ it('runs a server and a worker, prints lines that work when pasted, and leaves n
     run(temporalCli(), [...args, '--address', address]);
   await temporal('workflow', 'result', '--workflow-id', 'sales-1');
   await temporal('schedule', 'trigger', '--schedule-id', 'sales');
-  await expect.poll(batches, { timeout: 20_000 }).toEqual([
+  await expect.poll(batches, { timeout: 20_000 }).toMatchObject([
     { Status: 'Success', ScheduleID: 'sales' },
     { Status: 'Success', ScheduleID: null },
   ]);
+
+  await temporal(...documented('temporal schedule create --schedule-id orders'));
+  await temporal('schedule', 'trigger', '--schedule-id', 'orders');
+  await expect
+    .poll(
+      async () => (await batches()).filter(({ PipelineName }) => PipelineName === 'incrementalTransfer'),
+      {
+        timeout: 20_000,
+      },
+    )
+    .toMatchObject([{ Status: 'Success', RowsProcessed: 830 }]);
 
   child.kill('SIGINT');
   expect((await ended).code).toBe(0);
@@ -53,9 +65,16 @@ function pasted(line: string): Promise<unknown> {
   return run(line.trim(), { cwd: folder, shell: true });
 }
 
-async function batches(): Promise<unknown> {
+async function batches(): Promise<PipelineLog[]> {
   const { stdout } = await runCli(['batches', '--json'], { cwd: folder });
-  return (JSON.parse(stdout) as PipelineLog[]).map(({ Status, ScheduleID }) => ({ Status, ScheduleID }));
+  return JSON.parse(stdout) as PipelineLog[];
+}
+
+/** What the README says to do while `dev` runs. */
+function documented(start: string): string[] {
+  return docCommands('README.md')
+    .find((words) => words.join(' ').startsWith(start))!
+    .slice(1);
 }
 
 function answers(address: string): Promise<boolean> {

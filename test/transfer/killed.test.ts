@@ -1,22 +1,14 @@
 /** Workers are killed at random moments of transfers, and every row is there once: G7. */
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
 import { seededRandom } from '../../src/dev/seededRandom.js';
-import { BatchtrailPlugin } from '../../src/plugin.js';
 import { NotOnThisMachine } from '../endpoints/endpoint.js';
 import { startPostgres } from '../endpoints/postgres.js';
-import { temporalAddress } from '../support/temporal.js';
-import { OWN_PLACES, Rig, WORKFLOWS } from './rig.js';
-import type { WorkerSettings } from './worker.js';
+import type { Run } from './rig.js';
+import { OWN_PLACES, Rig } from './rig.js';
+import { WorkerProcess } from './workerProcess.js';
 
 /** The long form: TEST_KILLS=30. */
 const KILLS = Number(process.env.TEST_KILLS ?? 6);
@@ -31,54 +23,64 @@ const server = await startPostgres({ fsync: false }).catch((error: unknown) => {
   return undefined;
 });
 
+type Engine = 'sqlite' | 'pg';
+
+interface Killed {
+  readonly on: Engine;
+  readonly index: number;
+  readonly run: Run;
+}
+
 let rig: Rig;
-let worker: ChildProcess | undefined;
-let settings: WorkerSettings;
+let worker: WorkerProcess;
 let db: pg.Client | undefined;
 
 beforeAll(async () => {
-  const connections = server ? { pg: { url: server.url } } : {};
-  rig = await Rig.open();
-  await rig.stopWorker();
-  const auditUrl = `sqlite:${join(rig.folder, 'audit')}`;
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: WORKFLOWS,
-    plugins: [new BatchtrailPlugin({ audit: { url: auditUrl } })],
-    logger: new DefaultLogger('ERROR'),
-  });
-  const bundleFile = join(rig.folder, 'bundle.js');
-  writeFileSync(bundleFile, code);
-  settings = {
-    ...{ address: temporalAddress(), taskQueue: rig.taskQueue, bundleFile, auditUrl },
-    connections: {
-      source: { url: `sqlite:${join(rig.folder, 'source')}` },
-      staging: { url: `file:${join(rig.folder, 'staging')}` },
-      target: { url: `sqlite:${join(rig.folder, 'target')}` },
-      ...connections,
-    },
-  };
+  rig = await Rig.open(() => (server ? { pg: { url: server.url } } : {}));
+  worker = await WorkerProcess.inPlaceOf(rig);
+  await worker.start();
   const source = rig.database('source/app');
-  source.exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT);
+  source.exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); CREATE TABLE grows (id INTEGER PRIMARY KEY, note TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) INSERT INTO t SELECT i, 'note ' || i FROM n`);
   source.close();
   if (!server) return;
   db = new pg.Client(server.url);
   await db.connect();
-  await db.query(`CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY, note text);
+  await db.query(`CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY, note text); CREATE TABLE app.grows (LIKE app.t INCLUDING ALL);
     INSERT INTO app.t SELECT i, 'note ' || i FROM generate_series(1, ${ROWS}) i; ANALYZE app.t`);
 });
 afterAll(async () => {
-  worker?.kill('SIGKILL');
+  await worker?.kill();
   await rig?.close();
   await db?.end();
   await server?.stop();
 });
 
-async function startWorker(): Promise<void> {
-  worker = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [JSON.stringify(settings)], {
-    execArgv: typeScriptArguments(),
-  });
-  await once(worker, 'message');
+/** Starts transfers one after the other, and kills the worker of each at a random moment. */
+async function killEach(start: (on: Engine, index: number) => Promise<Run>): Promise<Killed[]> {
+  const random = seededRandom(seed);
+  const started: Killed[] = [];
+  for (let index = 0; index < KILLS; index++) {
+    const on = server && index % 2 === 1 ? 'pg' : 'sqlite';
+    started.push({ on, index, run: await start(on, index) });
+    await delay(random() * LONGEST_LIFE_MS);
+    await worker.kill();
+    await worker.start();
+  }
+  return started;
+}
+
+const placesOn = (on: Engine): object =>
+  on === 'pg' ? { ...OWN_PLACES, source: 'pg', target: 'pg' } : OWN_PLACES;
+
+/** The first row of a query that has both source and target before it. */
+async function answer(on: Engine, sql: string): Promise<number[]> {
+  if (on === 'pg') return (await db!.query<string[]>({ text: sql, rowMode: 'array' })).rows[0]!.map(Number);
+  const target = rig.database('target/DWH');
+  target.exec(`ATTACH '${join(rig.folder, 'source', 'app.db')}' AS app`);
+  const row = target.prepare<[], number[]>(sql.replaceAll('dwh.', '')).raw().get()!;
+  target.close();
+  return row;
 }
 
 it(
@@ -86,35 +88,55 @@ it(
   { timeout: 900_000 },
   async () => {
     process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
-    const random = seededRandom(seed);
-    await startWorker();
-    const runs: Array<{ on: string; index: number; run: Awaited<ReturnType<Rig['start']>> }> = [];
-    for (let index = 0; index < KILLS; index++) {
-      const on = server && index % 2 === 1 ? 'pg' : 'sqlite';
-      const places = on === 'pg' ? { ...OWN_PLACES, source: 'pg', target: 'pg' } : OWN_PLACES;
-      const run = await rig.start('historicalTransfer', {
-        ...places,
+    const runs = await killEach((on, index) =>
+      rig.start('historicalTransfer', {
+        ...placesOn(on),
         tables: [{ from: 'app.t', to: `DWH.t${index}`, key: ['id'], chunkRows: ROWS / 4 }],
         mode: index % 3 === 0 ? 'merge' : 'append',
-      });
-      runs.push({ on, index, run });
-      await delay(random() * LONGEST_LIFE_MS);
-      worker!.kill('SIGKILL');
-      await once(worker!, 'close');
-      await startWorker();
-    }
+      }),
+    );
     for (const { on, index, run } of runs) {
       expect(await rig.resultOf(run)).toMatchObject({ rowsProcessed: ROWS, recordCountAfter: ROWS });
       const same = `SELECT (SELECT count(*) FROM dwh.t${index}),
       (SELECT count(*) FROM (SELECT id, note FROM app.t EXCEPT SELECT id, note FROM dwh.t${index}) AS missing)`;
-      if (on === 'pg') {
-        expect((await db!.query({ text: same, rowMode: 'array' })).rows[0]).toEqual([String(ROWS), '0']);
-      } else {
-        const target = rig.database('target/DWH');
-        target.exec(`ATTACH '${join(rig.folder, 'source', 'app.db')}' AS app`);
-        expect(target.prepare(same.replaceAll('dwh.', '')).raw().get()).toEqual([ROWS, 0]);
-        target.close();
-      }
+      expect(await answer(on, same)).toEqual([ROWS, 0]);
     }
   },
 );
+
+it(
+  `leaves each row of one growing table once when workers of its runs are killed ${KILLS} times`,
+  { timeout: 900_000 },
+  async () => {
+    process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
+    const sizes = { sqlite: 0, pg: 0 };
+    const runs = await killEach(async (on, index) => {
+      await grow(on, sizes[on] + 1, (sizes[on] += ROWS / 2));
+      return rig.start('incrementalTransfer', {
+        ...placesOn(on),
+        tables: [{ from: 'app.grows', to: 'DWH.grows', chunkRows: ROWS / 8 }],
+        ...{ cursor: 'id', ...(index % 3 === 0 ? { mode: 'merge', overlap: 1_000 } : { mode: 'append' }) },
+      });
+    });
+    for (const { run } of runs) await rig.resultOf(run);
+    for (const on of new Set(runs.map((one) => one.on))) {
+      const same = `SELECT (SELECT count(*) FROM dwh.grows), (SELECT count(DISTINCT id) FROM dwh.grows),
+        (SELECT count(*) FROM (SELECT id, note FROM app.grows EXCEPT SELECT id, note FROM dwh.grows) AS missing)`;
+      expect(await answer(on, same)).toEqual([sizes[on], sizes[on], 0]);
+      // What is in is in once, from the first key to the last.
+      const ledger = `SELECT sum(CAST("to" AS bigint) - CAST("from" AS bigint)), max(CAST("to" AS bigint)) FROM dwh.batchinterval`;
+      expect(await answer(on, ledger)).toEqual([sizes[on], sizes[on] + 1]);
+    }
+  },
+);
+
+async function grow(on: Engine, from: number, to: number): Promise<void> {
+  if (on === 'pg') {
+    await db!.query(`INSERT INTO app.grows SELECT i, 'note ' || i FROM generate_series(${from}, ${to}) i`);
+    return;
+  }
+  const source = rig.database('source/app');
+  source.exec(`WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${to})
+    INSERT INTO grows SELECT i, 'note ' || i FROM n`);
+  source.close();
+}

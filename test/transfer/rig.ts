@@ -28,6 +28,7 @@ export class Rig {
   readonly taskQueue = `transfer-${randomUUID()}`;
   readonly #opened: Database.Database[] = [];
   client!: Client;
+  connections: Record<string, { url: string }> = {};
   #connection!: NativeConnection;
   #worker: Worker | undefined;
   #running: Promise<void> | undefined;
@@ -43,13 +44,14 @@ export class Rig {
     for (const name of ['source', 'target', 'audit']) mkdirSync(join(folder, name));
     rig.client = await connectClient();
     rig.#connection = await connectWorker();
-    await rig.startWorker({
+    rig.connections = {
       source: { url: `sqlite:${join(folder, 'source')}` },
       staging: { url: `file:${join(folder, 'staging')}` },
       target: { url: `sqlite:${join(folder, 'target')}` },
       files: { url: `file:${folder}` },
       ...connections(folder),
-    });
+    };
+    await rig.startWorker(rig.connections);
     return rig;
   }
 

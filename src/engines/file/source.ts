@@ -55,8 +55,8 @@ class FileSnapshot implements Snapshot {
     readonly signal: AbortSignal,
   ) {}
 
-  async describe({ table, columns, where, interval }: Selection): Promise<SourceTable> {
-    if (where !== undefined || interval !== undefined) {
+  async describe({ table, columns, where, cursor }: Selection): Promise<SourceTable> {
+    if (where !== undefined || cursor !== undefined) {
       throw new BadInput(
         `${formatTableName(table)} is a CSV file, from which rows can't be chosen. Leave out where and cursor`,
       );
@@ -77,6 +77,9 @@ class FileSnapshot implements Snapshot {
     for await (const block of this.#read(table)) rows += block.length;
     return Math.max(0, rows);
   }
+
+  /** Nobody asks: `describe` refuses a cursor. */
+  async bounds(): Promise<undefined> {}
 
   async ranges(): Promise<string[]> {
     return ['all'];

@@ -73,6 +73,15 @@ export function fitColumns(
   return fitted;
 }
 
+/** What the target calls a column that the source has under this name. */
+export function fittedName(
+  { columns }: IncomingTable,
+  fitted: readonly FittedColumn[],
+  name: string,
+): string {
+  return fitted[columns.findIndex((column) => column.name === name)]!.name;
+}
+
 /** By its very name, else by one that differs in upper and lower case only. */
 export function findColumn<T extends { readonly name: string }>(
   columns: readonly T[],

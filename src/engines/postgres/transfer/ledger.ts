@@ -2,9 +2,10 @@
 import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
-import type { CursorInterval } from '../../../domain/transfer.js';
-import type { BatchStamp } from '../../transferContract.js';
+import type { Takeover } from '../../shared/intervals.js';
+import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { quote } from '../schemaName.js';
+import { isWithin } from './cursor.js';
 import type { Session } from './session.js';
 import { quoted } from './tables.js';
 
@@ -16,8 +17,9 @@ const TABLES = (schema: string): string => `
     PRIMARY KEY (tablename, logid, storeid, chunk)
   );
   CREATE TABLE IF NOT EXISTS ${schema}.batchinterval (
-    tablename text NOT NULL, "from" text NOT NULL, "to" text NOT NULL, storeid text NOT NULL, logid bigint NOT NULL,
-    PRIMARY KEY (tablename, "from", "to", storeid, logid)
+    tablename text NOT NULL, source text NOT NULL, "from" text NOT NULL, "to" text NOT NULL,
+    storeid text NOT NULL, logid bigint NOT NULL,
+    PRIMARY KEY (tablename, source, "from")
   );
   CREATE TABLE IF NOT EXISTS ${schema}.batchrejected (
     storeid text NOT NULL, logid bigint NOT NULL, tablename text NOT NULL, chunk integer NOT NULL,
@@ -42,6 +44,18 @@ export async function makeLedger(session: Session, schema: string): Promise<void
     [schema],
   );
   if (rows.length < 3) await session.run(TABLES(quote(schema)));
+}
+
+/** All intervals of a table, whose schema has a ledger. */
+export async function intervalsOf(session: Session, table: TableName): Promise<LedgerInterval[]> {
+  const rows = await session.rows(
+    `SELECT source, "from", "to", storeid, logid FROM ${quote(table.schema)}.batchinterval
+     WHERE tablename = $1 ORDER BY source, "from"`,
+    [formatTableName(table)],
+  );
+  return rows.map(([source, from, to, storeID, logID]) => ({
+    ...{ source: source!, from: from!, to: to!, storeID: storeID!, logID: Number(logID) },
+  }));
 }
 
 /** The ledger of one table and one batch, in a transaction that is open. */
@@ -115,11 +129,31 @@ export class Ledger {
     ]);
   }
 
-  async addInterval({ from, to }: CursorInterval): Promise<void> {
-    const { storeID, logID } = this.batch;
-    await this.session.rows(`INSERT INTO ${this.#schema}.batchinterval VALUES ($1, $2, $3, $4, $5)`, [
-      ...[this.#name, from, to, storeID, logID],
-    ]);
+  intervals(): Promise<LedgerInterval[]> {
+    return intervalsOf(this.session, this.table);
+  }
+
+  /** Takes out the rows of these intervals, as far as batches brought them that the ledger lists for the same source. */
+  async removeRows({ source, kind, intervals }: Claim, column: string): Promise<void> {
+    await this.session.rows(
+      `DELETE FROM ${quoted(this.table)} WHERE ${isWithin({ column, kind }, intervals)}
+       AND batchid IN (SELECT logid FROM ${this.#schema}.batchinterval WHERE tablename = $1 AND source = $2)`,
+      [this.#name, source],
+    );
+  }
+
+  async changeIntervals({ removed, added }: Takeover): Promise<void> {
+    for (const { source, from } of removed) {
+      await this.session.rows(
+        `DELETE FROM ${this.#schema}.batchinterval WHERE tablename = $1 AND source = $2 AND "from" = $3`,
+        [this.#name, source, from],
+      );
+    }
+    for (const { source, from, to, storeID, logID } of added) {
+      await this.session.rows(`INSERT INTO ${this.#schema}.batchinterval VALUES ($1, $2, $3, $4, $5, $6)`, [
+        ...[this.#name, source, from, to, storeID, logID],
+      ]);
+    }
   }
 
   async keepRejected({ chunk, row, reason, content }: Rejected): Promise<void> {

@@ -7,6 +7,7 @@ import { BadInput, NotFound, SnapshotLost } from '../../../domain/errors.js';
 import { formatTableName } from '../../../domain/table.js';
 import { findColumn } from '../../shared/incoming.js';
 import type {
+  Bounds,
   Extraction,
   PlaceOptions,
   Selection,
@@ -17,7 +18,9 @@ import type {
 import { codeOf } from '../errors.js';
 import { quote } from '../schemaName.js';
 import { readUrl } from '../url.js';
+import type { Texts } from './session.js';
 import { Session } from './session.js';
+import { isWithin } from './cursor.js';
 import type { FoundTable } from './tables.js';
 import { columnsOf, findTable, primaryKeyOf, quoted } from './tables.js';
 
@@ -90,21 +93,30 @@ class PostgresSnapshot implements Snapshot {
         `${formatTableName(selection.table)} of ${this.session.label} has no column ${JSON.stringify(name)}. Its columns: ${all.map((one) => one.name).join(', ')}`,
       );
     };
-    if (selection.interval) find(selection.interval.column);
     return {
       columns: selection.columns?.map(find) ?? all,
+      cursor: selection.cursor && find(selection.cursor.column),
       primaryKey: await primaryKeyOf(this.session, table),
     };
   }
 
   /** Also the first to read the condition, as one statement: what is none goes no further. */
   async count(selection: Selection): Promise<number> {
+    const [count] = await this.#asked(selection, 'count(*)');
+    return Number(count);
+  }
+
+  async bounds({ table, where, cursor }: Selection): Promise<Bounds | undefined> {
+    const key = quote(cursor!.column);
+    const [lowest, highest] = await this.#asked({ table, where }, `min(${key}), max(${key})`);
+    return lowest && highest ? { lowest, highest } : undefined;
+  }
+
+  async #asked(selection: Selection, what: string): Promise<Texts> {
     const table = await this.#find(selection);
     try {
-      const [[count]] = (await this.session.rows(`SELECT count(*) ${rowsOf(table, selection)}`)) as [
-        [string],
-      ];
-      return Number(count);
+      const [row] = await this.session.rows(`SELECT ${what} ${rowsOf(table, selection)}`);
+      return row!;
     } catch (error) {
       if (!/^42/.test(codeOf(error) ?? '')) throw error;
       throw new BadInput(
@@ -117,6 +129,8 @@ class PostgresSnapshot implements Snapshot {
   async ranges(selection: Selection, rows: number): Promise<string[]> {
     const table = await this.#find(selection);
     if (!table.isHeap) return [''];
+    // A few rows of a large table are found by an index, and not in one range of pages after the other.
+    if (selection.cursor && (await this.count(selection)) <= rows) return [''];
     const [[pages, perPage]] = (await this.session.rows(
       `SELECT pg_relation_size(oid) / current_setting('block_size')::int,
               CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages END
@@ -168,23 +182,13 @@ class PostgresSnapshot implements Snapshot {
 }
 
 /** A condition stands on lines of its own, so that a comment at its end hides nothing. */
-function rowsOf({ table }: FoundTable, { where, interval }: Selection, range = ''): string {
+function rowsOf({ table }: FoundTable, { where, cursor }: Selection, range = ''): string {
   const [from, to] = range.split('-');
   const conditions = [
     ...(where === undefined ? [] : [`(\n${where}\n)`]),
-    ...(interval
-      ? [
-          `${quote(interval.column)} >= ${literal(interval.from)}`,
-          `${quote(interval.column)} < ${literal(interval.to)}`,
-        ]
-      : []),
+    ...(cursor ? [isWithin(cursor, cursor.reads)] : []),
     ...(from ? [`ctid >= '(${from},0)'`] : []),
     ...(to ? [`ctid < '(${to},0)'`] : []),
   ];
   return `FROM ${quoted(table)}${conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''}`;
-}
-
-/** Without a type: it is taken for the column's. COPY has no parameters. */
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }

@@ -3,9 +3,12 @@ import { BadInput } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { FittedColumn } from '../../shared/incoming.js';
-import { fitColumns } from '../../shared/incoming.js';
+import { fitColumns, fittedName } from '../../shared/incoming.js';
+import { checkNotOlder, takeOver } from '../../shared/intervals.js';
 import type {
+  Claim,
   IncomingTable,
+  LedgerInterval,
   Load,
   LoadingTable,
   PlaceOptions,
@@ -14,7 +17,7 @@ import type {
 import { quote } from '../schemaName.js';
 import { readUrl } from '../url.js';
 import { copyChunks } from './copyChunks.js';
-import { Ledger, makeLedger } from './ledger.js';
+import { intervalsOf, Ledger, makeLedger } from './ledger.js';
 import { Session } from './session.js';
 import { columnsOf, findTable, quoted } from './tables.js';
 import { typeName } from './types.js';
@@ -25,10 +28,10 @@ const LOADED_DEFAULT = "current_setting('batchtrail.loadedat')::timestamp with t
 
 export async function openTarget(options: PlaceOptions): Promise<TransferTarget> {
   const { label } = readUrl(options.url);
-  const withSession = async (work: (session: Session) => Promise<void>): Promise<void> => {
+  const withSession = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
     const session = await Session.open(options);
     try {
-      await work(session);
+      return await work(session);
     } finally {
       // Rolls back what was not committed.
       await session.close();
@@ -44,8 +47,22 @@ export async function openTarget(options: PlaceOptions): Promise<TransferTarget>
         }
       }),
     load: (load) => withSession((session) => loadAll(session, load)),
+    intervals: (tables) =>
+      withSession(async (session) => {
+        const all: LedgerInterval[][] = [];
+        for (const table of tables) all.push(await ledgerIntervals(session, table));
+        return all;
+      }),
     close: async () => undefined,
   };
+}
+
+async function ledgerIntervals(session: Session, wanted: TableName): Promise<LedgerInterval[]> {
+  const found = await findTable(session, wanted);
+  if (!found) return [];
+  const { table } = found;
+  const ledger = await findTable(session, { schema: table.schema, name: 'batchinterval' });
+  return ledger ? intervalsOf(session, table) : [];
 }
 
 /** What PostgreSQL makes of a name without quotes; names that need them stay as they are. */
@@ -90,13 +107,24 @@ async function loadTable(session: Session, load: Load, table: LoadingTable): Pro
   const before = (await ledger.countRows()).total;
   await ledger.removeOwn();
   if (mode === 'replace') await ledger.removeAll();
+  if (table.claim) await takeIntervals(ledger, table, table.claim, columns);
   const names = columns.map((column) => quote(column.name)).join(', ');
   const into = mode === 'merge' ? await makeIncoming(session, name) : quoted(name);
   const counts = await copyChunks(session, { load, table, ledger, into: `${into} (${names})` });
   if (mode === 'merge') await merge(session, { table, name, columns });
-  if (table.interval) await ledger.addInterval(table.interval);
   const { total, ofBatch } = await ledger.countRows();
   await load.verify(table, { before, after: total, ...counts, ofBatch });
+}
+
+async function takeIntervals(
+  ledger: Ledger,
+  table: LoadingTable,
+  claim: Claim,
+  columns: readonly FittedColumn[],
+): Promise<void> {
+  const change = takeOver(await ledger.intervals(), table.to, claim, ledger.batch);
+  if (claim.force) await ledger.removeRows(claim, fittedName(table, columns, claim.column));
+  await ledger.changeIntervals(change);
 }
 
 async function prepareTable(
@@ -170,9 +198,7 @@ async function merge(
   session: Session,
   { table, name, columns }: { table: LoadingTable; name: TableName; columns: readonly FittedColumn[] },
 ): Promise<void> {
-  const keys = table.key.map(
-    (key) => columns[table.columns.findIndex((column) => column.name === key)]!.name,
-  );
+  const keys = table.key.map((key) => fittedName(table, columns, key));
   const list = keys.map(quote).join(', ');
   const [[all, without, apart]] = (await session.rows(
     `SELECT count(*), count(*) FILTER (WHERE ${keys.map((key) => `${quote(key)} IS NULL`).join(' OR ')}),
@@ -190,9 +216,15 @@ async function merge(
     );
   }
   await session.run(`ANALYZE ${INCOMING}`);
-  await session.run(
-    `DELETE FROM ${quoted(name)} AS T USING ${INCOMING} AS I WHERE ${keys.map((key) => `T.${quote(key)} = I.${quote(key)}`).join(' AND ')}`,
-  );
+  const isSame = keys.map((key) => `T.${quote(key)} = I.${quote(key)}`).join(' AND ');
+  if (table.claim) {
+    const cursor = quote(fittedName(table, columns, table.claim.column));
+    const [[newer]] = (await session.rows(
+      `SELECT count(*) FROM ${quoted(name)} AS T JOIN ${INCOMING} AS I ON ${isSame} WHERE T.${cursor} > I.${cursor}`,
+    )) as [[string]];
+    checkNotOlder(table, Number(newer));
+  }
+  await session.run(`DELETE FROM ${quoted(name)} AS T USING ${INCOMING} AS I WHERE ${isSame}`);
   const names = [...columns.map((column) => quote(column.name)), 'batchid', 'loadedat'].join(', ');
   await session.run(`INSERT INTO ${quoted(name)} (${names}) SELECT ${names} FROM ${INCOMING}`);
 }

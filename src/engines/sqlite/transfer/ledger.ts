@@ -1,10 +1,11 @@
 /** What the target knows of the batches that loaded it: in the file of their tables, so that both commit together. */
 import type Database from 'better-sqlite3';
 import { UnlistedRows } from '../../../domain/errors.js';
-import type { CursorInterval } from '../../../domain/transfer.js';
 import { BATCH_ID } from '../../shared/incoming.js';
-import type { BatchStamp } from '../../transferContract.js';
+import type { Takeover } from '../../shared/intervals.js';
+import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { quote } from '../connect.js';
+import { isWithin } from './cursor.js';
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS BatchLoad (
@@ -13,8 +14,9 @@ const TABLES = `
     PRIMARY KEY (TableName, LogID, StoreID, Chunk)
   );
   CREATE TABLE IF NOT EXISTS BatchInterval (
-    TableName TEXT NOT NULL, "From" TEXT NOT NULL, "To" TEXT NOT NULL, StoreID TEXT NOT NULL, LogID INTEGER NOT NULL,
-    PRIMARY KEY (TableName, "From", "To", StoreID, LogID)
+    TableName TEXT NOT NULL, Source TEXT NOT NULL, "From" TEXT NOT NULL, "To" TEXT NOT NULL,
+    StoreID TEXT NOT NULL, LogID INTEGER NOT NULL,
+    PRIMARY KEY (TableName, Source, "From")
   );
   CREATE TABLE IF NOT EXISTS BatchRejected (
     StoreID TEXT NOT NULL, LogID INTEGER NOT NULL, TableName TEXT NOT NULL, Chunk INTEGER NOT NULL,
@@ -29,6 +31,16 @@ export interface Rejected {
   readonly reason: string;
   /** In the staging dialect. */
   readonly content: string;
+}
+
+/** In a file that has a ledger. */
+export function intervalsOf(db: Database.Database, fullName: string): LedgerInterval[] {
+  return db
+    .prepare<[string], LedgerInterval>(
+      `SELECT Source AS source, "From" AS "from", "To" AS "to", StoreID AS storeID, LogID AS logID
+       FROM BatchInterval WHERE TableName = ? ORDER BY Source, "From"`,
+    )
+    .all(fullName);
 }
 
 /** The ledger of one table and one batch, in a transaction that is open. */
@@ -99,11 +111,31 @@ export class Ledger {
       .run(storeID, logID, runID, this.table.fullName, chunk, rows, loadedAt);
   }
 
-  addInterval({ from, to }: CursorInterval): void {
-    const { storeID, logID } = this.batch;
+  intervals(): LedgerInterval[] {
+    return intervalsOf(this.db, this.table.fullName);
+  }
+
+  /** Takes out the rows of these intervals, as far as batches brought them that the ledger lists for the same source. */
+  removeRows({ source, kind, intervals }: Claim, column: string): void {
+    const { condition, values } = isWithin({ column, kind }, intervals);
     this.db
-      .prepare('INSERT INTO BatchInterval VALUES (?, ?, ?, ?, ?)')
-      .run(this.table.fullName, from, to, storeID, logID);
+      .prepare(
+        `DELETE FROM ${quote(this.table.name)} WHERE ${condition}
+         AND ${BATCH_ID} IN (SELECT LogID FROM BatchInterval WHERE TableName = ? AND Source = ?)`,
+      )
+      .run(...values, this.table.fullName, source);
+  }
+
+  changeIntervals({ removed, added }: Takeover): void {
+    const remove = this.db.prepare(
+      'DELETE FROM BatchInterval WHERE TableName = ? AND Source = ? AND "From" = ?',
+    );
+    const add = this.db.prepare('INSERT INTO BatchInterval VALUES (?, ?, ?, ?, ?, ?)');
+    const { fullName } = this.table;
+    for (const { source, from } of removed) remove.run(fullName, source, from);
+    for (const { source, from, to, storeID, logID } of added) {
+      add.run(fullName, source, from, to, storeID, logID);
+    }
   }
 
   keepRejected({ chunk, row, reason, content }: Rejected): void {

@@ -12,6 +12,7 @@ import { BATCH_ID, LOADED_AT } from '../../shared/incoming.js';
 import type { Load, LoadingTable } from '../../transferContract.js';
 import { quote } from '../connect.js';
 import type { Ledger } from './ledger.js';
+import { position } from './cursor.js';
 import { fieldReader } from './values.js';
 
 export interface ChunkLoad extends Pick<Load, 'batch' | 'mode' | 'allowRejected' | 'onProgress'> {
@@ -23,13 +24,19 @@ export interface ChunkLoad extends Pick<Load, 'batch' | 'mode' | 'allowRejected'
   readonly signal: AbortSignal;
 }
 
-export async function loadChunks(
-  db: Database.Database,
-  load: ChunkLoad,
-): Promise<{ loaded: number; rejected: number }> {
+export interface LoadedChunks {
+  readonly loaded: number;
+  readonly rejected: number;
+  /** Rows that made room for older ones. */
+  readonly newer: number;
+}
+
+export async function loadChunks(db: Database.Database, load: ChunkLoad): Promise<LoadedChunks> {
   const { table, ledger, signal, onProgress } = load;
-  const put = rowPutter(db, load);
-  const counts = { loaded: 0, rejected: 0 };
+  const counts = { loaded: 0, rejected: 0, newer: 0 };
+  const put = rowPutter(db, load, (newer) => {
+    counts.newer += newer;
+  });
   for (const [chunk, { open }] of table.chunks.entries()) {
     let row = 0;
     let rejected = 0;
@@ -70,7 +77,11 @@ function refuse(
 }
 
 /** Puts a row, or answers why the table refuses it. */
-function rowPutter(db: Database.Database, load: ChunkLoad): (fields: readonly Field[]) => string | undefined {
+function rowPutter(
+  db: Database.Database,
+  load: ChunkLoad,
+  onNewer: (rows: number) => void,
+): (fields: readonly Field[]) => string | undefined {
   const { table, name, columns, batch, mode } = load;
   const names = [...columns.map((column) => column.name), BATCH_ID, LOADED_AT];
   const insert = db.prepare(
@@ -79,8 +90,9 @@ function rowPutter(db: Database.Database, load: ChunkLoad): (fields: readonly Fi
   const remove = mode === 'merge' ? keyRemover(db, load) : undefined;
   const readers = columns.map(({ type }) => fieldReader(type));
   const replace = (): void => {
-    remove?.(values);
+    const newer = remove?.(values) ?? 0;
     insert.run(values);
+    onNewer(newer);
   };
   // A row that is refused leaves the one that it would have replaced.
   const put = remove && load.allowRejected ? db.transaction(replace) : replace;
@@ -108,14 +120,19 @@ function rowPutter(db: Database.Database, load: ChunkLoad): (fields: readonly Fi
   };
 }
 
-/** The row that is there with this key makes room for the one that comes. */
+/** The row that is there with this key makes room for the one that comes. Answers how many of them were newer. */
 function keyRemover(
   db: Database.Database,
   { table, name, columns }: ChunkLoad,
-): (values: readonly SqlValue[]) => void {
-  const places = table.key.map((key) => table.columns.findIndex((column) => column.name === key));
+): (values: readonly SqlValue[]) => number {
+  const placeOf = (wanted: string): number => table.columns.findIndex((column) => column.name === wanted);
+  const places = table.key.map(placeOf);
   const condition = places.map((place) => `${quote(columns[place]!.name)} = ?`).join(' AND ');
-  const remove = db.prepare(`DELETE FROM ${quote(name)} WHERE ${condition}`);
+  const cursor = table.claim && { kind: table.claim.kind, place: placeOf(table.claim.column) };
+  const isNewer = cursor
+    ? `${position(cursor.kind, quote(columns[cursor.place]!.name))} > ${position(cursor.kind, '@cursor')}`
+    : 'false';
+  const remove = db.prepare(`DELETE FROM ${quote(name)} WHERE ${condition} RETURNING ${isNewer}`).pluck();
   return (values) => {
     const key = places.map((place) => values[place] ?? null);
     const empty = key.findIndex((value) => value === null);
@@ -124,6 +141,7 @@ function keyRemover(
         `${formatTableName(table.to)}: a row has no ${table.key[empty]}, which is part of the key. Name a key that every row has`,
       );
     }
-    remove.run(key);
+    const cursorValue = cursor ? [{ cursor: values[cursor.place] ?? null }] : [];
+    return remove.all(...key, ...cursorValue).filter((newer) => newer === 1).length;
   };
 }

@@ -9,11 +9,11 @@ import type { Column } from '../../../domain/columnType.js';
 import { BadInput, NotFound } from '../../../domain/errors.js';
 import type { SqlValue, TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
-import type { CursorInterval } from '../../../domain/transfer.js';
 import { csvBytes } from '../../shared/csvWriter.js';
 import type { Field } from '../../shared/csvWriter.js';
 import { findColumn } from '../../shared/incoming.js';
 import type {
+  Bounds,
   Extraction,
   PlaceOptions,
   Selection,
@@ -23,6 +23,7 @@ import type {
 } from '../../transferContract.js';
 import { folderOf, openForReading, patiently, quote, schemaFile } from '../connect.js';
 import { columnsOf, tablesOf } from '../tables.js';
+import { isWithin } from './cursor.js';
 import { typeOf } from './types.js';
 import { fieldWriter } from './values.js';
 
@@ -49,7 +50,7 @@ class SqliteSnapshot implements Snapshot {
     readonly signal: AbortSignal,
   ) {}
 
-  async describe({ table, columns, interval }: Selection): Promise<SourceTable> {
+  async describe({ table, columns, cursor }: Selection): Promise<SourceTable> {
     const db = await this.#open(table);
     const all = db
       .prepare<[string], { name: string; type: string; notnull: number; pk: number; hidden: number }>(
@@ -65,11 +66,12 @@ class SqliteSnapshot implements Snapshot {
         `${formatTableName(table)} of ${this.label} has no column ${JSON.stringify(name)}. Its columns: ${all.map((one) => one.name).join(', ')}`,
       );
     };
-    if (interval) find(interval.column);
+    const column = ({ name, type, notnull }: (typeof all)[number]): Column => ({
+      ...{ name, type: typeOf(type), nullable: notnull === 0 },
+    });
     return {
-      columns: (columns?.map(find) ?? all).map(({ name, type, notnull }) => ({
-        ...{ name, type: typeOf(type), nullable: notnull === 0 },
-      })),
+      columns: (columns?.map(find) ?? all).map(column),
+      cursor: cursor && column(find(cursor.column)),
       primaryKey: all
         .filter(({ pk }) => pk > 0)
         .sort((a, b) => a.pk - b.pk)
@@ -80,12 +82,34 @@ class SqliteSnapshot implements Snapshot {
   async count(selection: Selection): Promise<number> {
     const db = await this.#open(selection.table);
     const { sql, values } = rowsOf(selection, 'count(*)');
+    return this.#asked(selection, () => db.prepare(sql).pluck().get(values) as number);
+  }
+
+  async bounds({ table, where, cursor }: Selection): Promise<Bounds | undefined> {
+    const db = await this.#open(table);
+    const key = quote(cursor!.column);
+    const { sql } = rowsOf({ table, where }, `min(${key}), max(${key})`);
+    const [lowest, highest] = this.#asked({ table }, () => db.prepare(sql).raw().safeIntegers().get()) as [
+      SqlValue,
+      SqlValue,
+    ];
+    if (lowest === null) return undefined;
+    if (typeof lowest === 'bigint' && typeof highest === 'bigint') {
+      return { lowest: String(lowest), highest: String(highest) };
+    }
+    throw new BadInput(
+      `${formatTableName(table)} of ${this.label}: the cursor ${cursor!.column} holds values that are no whole numbers. Mend them`,
+    );
+  }
+
+  /** What SQLite can't read is what the input says. */
+  #asked<T>({ table }: Selection, work: () => T): T {
     try {
-      return db.prepare(sql).pluck().get(values) as number;
+      return work();
     } catch (error) {
       if ((error as { code?: string }).code !== 'SQLITE_ERROR') throw error;
       throw new BadInput(
-        `${formatTableName(selection.table)}: ${this.label} refuses to read it: ${(error as Error).message}. Correct where`,
+        `${formatTableName(table)}: ${this.label} refuses to read it: ${(error as Error).message}. Correct where`,
         { cause: error },
       );
     }
@@ -145,21 +169,16 @@ class SqliteSnapshot implements Snapshot {
 
 /** A condition stands on lines of its own, so that a comment at its end hides nothing. */
 function rowsOf(
-  { table, where, interval }: Selection,
+  { table, where, cursor }: Selection,
   what: string,
 ): { sql: string; values: Array<string | bigint> } {
+  const within = cursor && isWithin(cursor, cursor.reads);
   const conditions = [
     ...(where === undefined ? [] : [`(\n${where}\n)`]),
-    ...(interval ? [between(interval)] : []),
+    ...(within ? [within.condition] : []),
   ];
   return {
     sql: `SELECT ${what} FROM ${quote(table.name)}${conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''}`,
-    values: interval ? [interval.from, interval.to] : [],
+    values: within?.values ?? [],
   };
-}
-
-/** SQLite keeps times as texts in several spellings, of which its own function knows the moment. */
-function between({ column }: CursorInterval): string {
-  const at = `unixepoch(${quote(column)}, 'subsec')`;
-  return `${at} >= unixepoch(?, 'subsec') AND ${at} < unixepoch(?, 'subsec')`;
 }

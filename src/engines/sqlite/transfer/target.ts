@@ -7,19 +7,22 @@ import { BadInput } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
-import { fitColumns } from '../../shared/incoming.js';
+import { fitColumns, fittedName } from '../../shared/incoming.js';
 import type { FittedColumn } from '../../shared/incoming.js';
+import { checkNotOlder, takeOver } from '../../shared/intervals.js';
 import { BATCH_ID, LOADED_AT } from '../../shared/incoming.js';
 import type {
+  Claim,
   IncomingTable,
+  LedgerInterval,
   Load,
   LoadingTable,
   PlaceOptions,
   TransferTarget,
 } from '../../transferContract.js';
-import { folderOf, isBusy, openForReading, openForWriting, patiently, quote } from '../connect.js';
+import { folderOf, hasTable, isBusy, openForReading, openForWriting, patiently, quote } from '../connect.js';
 import { lockedError, pipelineFile } from '../tables.js';
-import { Ledger } from './ledger.js';
+import { intervalsOf, Ledger } from './ledger.js';
 import { loadChunks } from './loadChunks.js';
 import { declaredType, typeOf } from './types.js';
 
@@ -41,7 +44,7 @@ class SqliteTarget implements TransferTarget {
   }
 
   async check(tables: readonly IncomingTable[], _mode: TransferMode): Promise<void> {
-    const file = this.#fileOf(tables);
+    const file = this.#fileOf(namesOf(tables));
     if (!existsSync(file)) {
       for (const table of tables) fitColumns(table, undefined);
       return;
@@ -57,13 +60,27 @@ class SqliteTarget implements TransferTarget {
   }
 
   async load(load: Load): Promise<void> {
-    const db = await openForWriting(this.#fileOf(load.tables));
+    const db = await openForWriting(this.#fileOf(namesOf(load.tables)));
     try {
       await this.#begin(db, load);
       for (const table of load.tables) await this.#loadTable(db, load, table);
       db.exec('COMMIT');
     } finally {
       // Rolls back what was not committed.
+      db.close();
+    }
+  }
+
+  async intervals(tables: readonly TableName[]): Promise<LedgerInterval[][]> {
+    const file = this.#fileOf(tables);
+    if (!existsSync(file)) return tables.map(() => []);
+    const db = await openForReading(file);
+    try {
+      return await patiently(() => {
+        const hasLedger = hasTable(db, 'BatchInterval');
+        return tables.map((to) => (hasLedger ? intervalsOf(db, this.#fullName(to, nameOf(db, to))) : []));
+      });
+    } finally {
       db.close();
     }
   }
@@ -84,17 +101,14 @@ class SqliteTarget implements TransferTarget {
     const { batch, mode } = load;
     const name = nameOf(db, table.to);
     const columns = prepareTable(db, name, table);
-    const ledger = new Ledger(
-      db,
-      { name, fullName: formatTableName({ schema: this.#schemaOf(table.to), name }) },
-      batch,
-    );
+    const ledger = new Ledger(db, { name, fullName: this.#fullName(table.to, name) }, batch);
     ledger.checkListed();
     if (mode === 'replace') ledger.checkAllListed();
     const before = ledger.countRows().total;
     ledger.removeOwn();
     if (mode === 'replace') ledger.removeAll();
-    const { loaded, rejected } = await loadChunks(db, {
+    if (table.claim) takeIntervals(ledger, table, table.claim, columns);
+    const { loaded, rejected, newer } = await loadChunks(db, {
       ...load,
       table,
       name,
@@ -102,23 +116,23 @@ class SqliteTarget implements TransferTarget {
       ledger,
       signal: this.signal,
     });
-    if (table.interval) ledger.addInterval(table.interval);
     const { total, ofBatch } = ledger.countRows();
     if (mode === 'merge' && ofBatch < loaded) {
       throw new BadInput(
         `${formatTableName(table.to)}: ${loaded - ofBatch} of the source's rows have the same ${table.key.join(', ')} as another. Name a key that tells them apart`,
       );
     }
+    checkNotOlder(table, newer);
     await load.verify(table, { before, after: total, loaded, rejected, ofBatch });
   }
 
-  /** The name of the file counts, not how it is written in the input. */
-  #schemaOf({ schema }: TableName): string {
-    return basename(pipelineFile(this.folder, schema), '.db');
+  /** As the ledger has it. The name of the file counts, not how it is written in the input. */
+  #fullName({ schema }: TableName, name: string): string {
+    return formatTableName({ schema: basename(pipelineFile(this.folder, schema), '.db'), name });
   }
 
-  #fileOf(tables: readonly IncomingTable[]): string {
-    const files = new Set(tables.map(({ to }) => pipelineFile(this.folder, to.schema)));
+  #fileOf(tables: readonly TableName[]): string {
+    const files = new Set(tables.map(({ schema }) => pipelineFile(this.folder, schema)));
     if (files.size > 1) {
       throw new BadInput(
         `The tables of a transfer to ${this.label} must have one schema, because a schema is a file there and two files don't commit together. ` +
@@ -127,6 +141,10 @@ class SqliteTarget implements TransferTarget {
     }
     return [...files][0]!;
   }
+}
+
+function namesOf(tables: readonly IncomingTable[]): TableName[] {
+  return tables.map(({ to }) => to);
 }
 
 /** The table as it is spelled in the file, if it is there. */
@@ -160,11 +178,20 @@ function prepareTable(db: Database.Database, name: string, table: IncomingTable)
     db.exec(`CREATE TABLE ${quote(name)} (${[...columns.map(definition), ...own].join(', ')})`);
   }
   makeIndex(db, name, [BATCH_ID]);
-  const keys = table.key.map(
-    (key) => columns[table.columns.findIndex((column) => column.name === key)]!.name,
-  );
+  const keys = table.key.map((key) => fittedName(table, columns, key));
   if (keys.length > 0) makeIndex(db, name, keys);
   return columns;
+}
+
+function takeIntervals(
+  ledger: Ledger,
+  table: LoadingTable,
+  claim: Claim,
+  columns: readonly FittedColumn[],
+): void {
+  const change = takeOver(ledger.intervals(), table.to, claim, ledger.batch);
+  if (claim.force) ledger.removeRows(claim, fittedName(table, columns, claim.column));
+  ledger.changeIntervals(change);
 }
 
 function makeIndex(db: Database.Database, table: string, columns: readonly string[]): void {

@@ -1,0 +1,28 @@
+/** Where a row is on its cursor, in SQLite's SQL. */
+import type { CursorKind, Interval } from '../../../domain/interval.js';
+import { quote } from '../connect.js';
+
+/**
+ * SQLite keeps times as texts in several spellings, of which its own function knows the moment; a zone of hours only, which
+ * is PostgreSQL's spelling, it does not know.
+ */
+export function position(kind: CursorKind, expression: string): string {
+  if (kind === 'key') return expression;
+  const text = `CASE WHEN ${expression} GLOB '*:*[+-][0-9][0-9]' THEN ${expression} || ':00' ELSE ${expression} END`;
+  return `unixepoch(${text}, 'subsec')`;
+}
+
+/** A condition for the rows in one of the intervals, with what to bind. */
+export function isWithin(
+  { column, kind }: { readonly column: string; readonly kind: CursorKind },
+  intervals: readonly Interval[],
+): { condition: string; values: Array<string | bigint> } {
+  const at = position(kind, quote(column));
+  const bound = kind === 'key' ? '?' : "unixepoch(?, 'subsec')";
+  return {
+    condition: `(${intervals.map(() => `${at} >= ${bound} AND ${at} < ${bound}`).join(' OR ')})`,
+    values: intervals.flatMap(({ from, to }) =>
+      [from, to].map((text) => (kind === 'key' ? BigInt(text) : text)),
+    ),
+  };
+}
