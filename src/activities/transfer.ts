@@ -41,7 +41,7 @@ export function transferActivities(connections: Connections): TransferActivities
               const incoming = await withSnapshot(from, undefined, (snapshot) =>
                 inOrder(tables, (table) => incomingTable(snapshot, table, mode)),
               );
-              await to.check(incoming, mode);
+              await to.check(incoming, mode, area.location);
               return { sharesSnapshots: from.sharesSnapshots };
             }),
           ),
