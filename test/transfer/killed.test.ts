@@ -12,10 +12,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { typeScriptArguments } from '../../src/dev/ownScript.js';
 import { seededRandom } from '../../src/dev/seededRandom.js';
 import { BatchtrailPlugin } from '../../src/plugin.js';
-import { NotOnThisMachine } from '../endpoints/endpoint.js';
 import { startPostgres } from '../endpoints/postgres.js';
+import { startSnowflake } from '../endpoints/snowflake.js';
 import { temporalAddress } from '../support/temporal.js';
+import { ifPossible } from './ifPossible.js';
 import { OWN_PLACES, Rig, WORKFLOWS } from './rig.js';
+import { SnowflakeClient } from './snowflakeClient.js';
 import type { WorkerSettings } from './worker.js';
 
 /** The long form: TEST_KILLS=30. */
@@ -25,19 +27,21 @@ const ROWS = 20_000;
 const LONGEST_LIFE_MS = 2_500;
 const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 100_000);
 
-const server = await startPostgres({ fsync: false }).catch((error: unknown) => {
-  if (!(error instanceof NotOnThisMachine)) throw error;
-  process.stderr.write(`Transfers of PostgreSQL are not killed: ${error.message}\n`);
-  return undefined;
-});
+const server = await ifPossible(startPostgres({ fsync: false }), 'Killed transfers of PostgreSQL');
+// What a killed worker has locked is free soon, and not only after five minutes.
+const snowflake = await ifPossible(startSnowflake({ idleSeconds: 2 }), 'Killed transfers to Snowflake');
 
 let rig: Rig;
 let worker: ChildProcess | undefined;
 let settings: WorkerSettings;
 let db: pg.Client | undefined;
+let warehouse: SnowflakeClient | undefined;
 
 beforeAll(async () => {
-  const connections = server ? { pg: { url: server.url } } : {};
+  const connections = {
+    ...(server ? { pg: { url: server.url } } : {}),
+    ...(snowflake ? { snow: { url: snowflake.url } } : {}),
+  };
   rig = await Rig.open();
   await rig.stopWorker();
   const auditUrl = `sqlite:${join(rig.folder, 'audit')}`;
@@ -61,6 +65,7 @@ beforeAll(async () => {
   source.exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) INSERT INTO t SELECT i, 'note ' || i FROM n`);
   source.close();
+  if (snowflake) warehouse = await SnowflakeClient.open(snowflake.url);
   if (!server) return;
   db = new pg.Client(server.url);
   await db.connect();
@@ -71,8 +76,15 @@ afterAll(async () => {
   worker?.kill('SIGKILL');
   await rig?.close();
   await db?.end();
-  await server?.stop();
+  await warehouse?.close();
+  await Promise.all([server?.stop(), snowflake?.stop()]);
 });
+
+const places = {
+  sqlite: OWN_PLACES,
+  pg: { ...OWN_PLACES, source: 'pg', target: 'pg' },
+  snow: { ...OWN_PLACES, target: 'snow' },
+};
 
 async function startWorker(): Promise<void> {
   worker = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [JSON.stringify(settings)], {
@@ -88,14 +100,16 @@ it(
     process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
     const random = seededRandom(seed);
     await startWorker();
+    const kinds = (['sqlite', 'pg', 'snow'] as const).filter(
+      (on) => on === 'sqlite' || (on === 'pg' ? server : snowflake),
+    );
     const runs: Array<{ on: string; index: number; run: Awaited<ReturnType<Rig['start']>> }> = [];
     for (let index = 0; index < KILLS; index++) {
-      const on = server && index % 2 === 1 ? 'pg' : 'sqlite';
-      const places = on === 'pg' ? { ...OWN_PLACES, source: 'pg', target: 'pg' } : OWN_PLACES;
+      const on = kinds[index % kinds.length]!;
       const run = await rig.start('historicalTransfer', {
-        ...places,
+        ...places[on],
         tables: [{ from: 'app.t', to: `DWH.t${index}`, key: ['id'], chunkRows: ROWS / 4 }],
-        mode: index % 3 === 0 ? 'merge' : 'append',
+        mode: Math.floor(index / kinds.length) % 3 === 0 ? 'merge' : 'append',
       });
       runs.push({ on, index, run });
       await delay(random() * LONGEST_LIFE_MS);
@@ -109,6 +123,13 @@ it(
       (SELECT count(*) FROM (SELECT id, note FROM app.t EXCEPT SELECT id, note FROM dwh.t${index}) AS missing)`;
       if (on === 'pg') {
         expect((await db!.query({ text: same, rowMode: 'array' })).rows[0]).toEqual([String(ROWS), '0']);
+      } else if (on === 'snow') {
+        // The rows are numbered, and their texts follow from the numbers.
+        expect(
+          await warehouse!.rows(
+            `SELECT COUNT(*), COUNT(DISTINCT id), MIN(id), MAX(id), COUNT_IF(note = 'note ' || id) FROM DWH.t${index}`,
+          ),
+        ).toEqual([[ROWS, ROWS, 1, ROWS, ROWS]]);
       } else {
         const target = rig.database('target/DWH');
         target.exec(`ATTACH '${join(rig.folder, 'source', 'app.db')}' AS app`);
