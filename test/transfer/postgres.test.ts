@@ -2,8 +2,8 @@
 import pg from 'pg';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
-import { ifPossible } from './ifPossible.js';
 import { OWN_PLACES, Rig } from './rig.js';
 
 const server = await ifPossible(startPostgres({ fsync: false }), 'Transfers from and to PostgreSQL');

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openStaging } from '../../src/engines/s3/staging.js';
 import type { Staging } from '../../src/engines/transferContract.js';
+import { ifPossible } from '../endpoints/ifPossible.js';
 import { startS3 } from '../endpoints/s3.js';
 import { FaultyProxy } from './faultyProxy.js';
-import { ifPossible } from './ifPossible.js';
 import { Rig } from './rig.js';
 
 const server = await ifPossible(startS3(), 'Transfers by S3');

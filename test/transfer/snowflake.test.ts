@@ -2,10 +2,10 @@
 import pg from 'pg';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import { startS3 } from '../endpoints/s3.js';
 import { startSnowflake } from '../endpoints/snowflake.js';
-import { ifPossible } from './ifPossible.js';
 import { OWN_PLACES, Rig } from './rig.js';
 import { SnowflakeClient } from './snowflakeClient.js';
 
