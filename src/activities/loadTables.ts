@@ -45,6 +45,7 @@ export function loadTables(
         const load: Load = {
           batch: { storeID: step.storeID, logID: step.id, runID: step.runID, loadedAt: isoTime(Date.now()) },
           mode,
+          location: area.location,
           tables: [...loading.keys()],
           allowRejected,
           onProgress: (rows) => report({ tables: verified.length, rows }),
@@ -89,7 +90,7 @@ async function loadingTable(
     to: parseTableName(to, 'to'),
     columns,
     key: mode === 'merge' ? key : [],
-    chunks: chunks.map(({ object, rows }) => ({ rows, open: () => openChunk(area, object) })),
+    chunks: chunks.map(({ object, rows }) => ({ rows, object, open: () => openChunk(area, object) })),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The steps of the transfers. Rows go from stream to stream; what is between steps is in the staging area. */
 import { activityInfo, Context } from '@temporalio/activity';
+import { ActivityCancelledError } from '@temporalio/client';
 import { batchStep } from '../audit/batchScope.js';
 import type { Column } from '../domain/columnType.js';
 import { BadInput } from '../domain/errors.js';
@@ -24,7 +25,7 @@ import { inOrder, selectionOf, withSnapshot } from './reading.js';
 import { readManifest, stageChunk, writeManifest } from './staging.js';
 import { batchFolder, tableObjects } from './staged.js';
 
-const KEEP_ALIVE_MS = 2_000;
+const KEEP_ALIVE_MS = 1_000;
 
 export function transferActivities(connections: Connections): TransferActivities {
   return {
@@ -38,7 +39,7 @@ export function transferActivities(connections: Connections): TransferActivities
               const incoming = await withSnapshot(from, undefined, (snapshot) =>
                 inOrder(tables, (table) => incomingTable(snapshot, table, mode)),
               );
-              await to.check(incoming, mode);
+              await to.check(incoming, mode, area.location);
               return { sharesSnapshots: from.sharesSnapshots };
             }),
           ),
@@ -59,7 +60,9 @@ export function transferActivities(connections: Connections): TransferActivities
             withSnapshot(from, undefined, async (snapshot) => {
               batchStep().rows({ source: from.label });
               await signalWorkflow({ extraction, snapshot: snapshot.id });
-              while (await stillRunning(signal, KEEP_ALIVE_MS)) await snapshot.keepAlive();
+              while ((await stillRunning(signal, KEEP_ALIVE_MS)) && !(await isReleased())) {
+                await snapshot.keepAlive();
+              }
               return { heldMs: Date.now() - startedAt };
             }),
         ),
@@ -186,6 +189,19 @@ async function signalWorkflow(signal: SnapshotSignal): Promise<void> {
   const { client, info } = Context.current();
   const { workflowId, runId } = info.workflowExecution!;
   await client.workflow.getHandle(workflowId, runId).signal(SNAPSHOT_SIGNAL, signal);
+}
+
+/**
+ * Whether the workflow has cancelled this activity. The worker passes that on with its next heartbeat only, which it holds
+ * back for most of the heartbeat's timeout; the batch would wait for it.
+ */
+async function isReleased(): Promise<boolean> {
+  return Context.current()
+    .client.activity.heartbeat(activityInfo().taskToken)
+    .then(
+      () => false,
+      (error: unknown) => error instanceof ActivityCancelledError,
+    );
 }
 
 /** Waits a while; answers false at once when the activity is cancelled. */

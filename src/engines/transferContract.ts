@@ -78,6 +78,8 @@ export interface Extraction {
 
 export interface Staging {
   readonly label: string;
+  /** Where objects are for systems that fetch them by themselves: a URL that ends with a slash, without a secret. */
+  readonly location: string;
   /** Takes an object in place of one with this name; nobody sees it before it is whole. Answers its size. */
   put(name: string, body: Readable): Promise<number>;
   open(name: string): Promise<Readable>;
@@ -98,9 +100,9 @@ export interface TransferTarget {
   readonly label: string;
   /**
    * Throws when the tables can't take these columns: `BadInput` names the column that would be lost or narrowed, and what
-   * this engine can't do.
+   * this engine can't do. `BadConfig` when it can't get at what is staged there (see `Staging.location`).
    */
-  check(tables: readonly IncomingTable[], mode: TransferMode): Promise<void>;
+  check(tables: readonly IncomingTable[], mode: TransferMode, location: string): Promise<void>;
   /**
    * Puts all tables of a batch into the target in one transaction with the ledger, in place of what the ledger says that
    * an earlier attempt of this batch put there. Tables and columns that are missing are made.
@@ -147,6 +149,8 @@ export interface LedgerInterval extends Interval {
 
 export interface LoadingChunk {
   readonly rows: number;
+  /** Its name in the staging area. */
+  readonly object: string;
   /** The rows in the staging dialect. */
   readonly open: () => Promise<Readable>;
 }
@@ -162,6 +166,8 @@ export interface BatchStamp {
 export interface Load {
   readonly batch: BatchStamp;
   readonly mode: TransferMode;
+  /** The staging area's. */
+  readonly location: string;
   readonly tables: readonly LoadingTable[];
   readonly allowRejected: boolean;
   readonly onProgress: (rows: number) => void;

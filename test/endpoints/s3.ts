@@ -21,6 +21,8 @@ export interface S3Endpoint extends Endpoint {
   readonly host: string;
   /** The same bucket by another way, as through a proxy, or with other parameters. */
   urlOf(change: { host?: string; secret?: string; bucket?: string; parameters?: string }): string;
+  /** The statement that makes this bucket an external stage of a Snowflake. */
+  stageOver(name: string): string;
 }
 
 export async function startS3(
@@ -62,7 +64,9 @@ export async function startS3(
     bucket = 'staging',
     parameters = '',
   }) => `s3://${key}:${with_}@${bucket}/some/prefix?endpoint=http://${at}&pathStyle=true${parameters}`;
-  return { url: urlOf({}), host, urlOf, version: VERSION, stop };
+  const stageOver: S3Endpoint['stageOver'] = (name) =>
+    `CREATE STAGE ${name} URL = 's3compat://staging/' ENDPOINT = '${host}' CREDENTIALS = (AWS_KEY_ID = '${key}' AWS_SECRET_KEY = '${secret}')`;
+  return { url: urlOf({}), host, urlOf, stageOver, version: VERSION, stop };
 }
 
 async function findProgram(report: Report): Promise<string> {

@@ -39,18 +39,26 @@ export interface SnowflakeEndpoint extends Endpoint {
 export interface SnowflakeOptions {
   /** How long each statement takes at least, as a real one does. Default: 0. */
   readonly statementMs?: number;
+  /** How long others wait for a transaction whose session is gone or does nothing. Default: 300. */
+  readonly idleSeconds?: number;
   /** Where the lines about the first installation go. Default: stderr. */
   readonly report?: Report;
 }
 
 export async function startSnowflake({
   statementMs = 0,
+  idleSeconds = 300,
   report = (line) => process.stderr.write(`Snowflake endpoint: ${line}\n`),
 }: SnowflakeOptions = {}): Promise<SnowflakeEndpoint> {
   const python = await environment(report);
   const folder = mkdtempSync(join(tmpdir(), 'batchtrail-snowflake-'));
   const password = randomBytes(12).toString('hex');
-  const env = { ...process.env, ENDPOINT_PASSWORD: password, ENDPOINT_STATEMENT_MS: String(statementMs) };
+  const env = {
+    ...process.env,
+    ENDPOINT_PASSWORD: password,
+    ENDPOINT_STATEMENT_MS: String(statementMs),
+    ENDPOINT_IDLE_SECONDS: String(idleSeconds),
+  };
   const start = (...port: string[]): Promise<Running> => startScript(python, [folder, ...port], env);
   try {
     let server = await start();

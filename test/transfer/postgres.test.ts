@@ -2,15 +2,11 @@
 import pg from 'pg';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { NotOnThisMachine } from '../endpoints/endpoint.js';
+import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import { OWN_PLACES, Rig } from './rig.js';
 
-const server = await startPostgres({ fsync: false }).catch((error: unknown) => {
-  if (!(error instanceof NotOnThisMachine)) throw error;
-  process.stderr.write(`Transfers from and to PostgreSQL are not tested: ${error.message}\n`);
-  return undefined;
-});
+const server = await ifPossible(startPostgres({ fsync: false }), 'Transfers from and to PostgreSQL');
 
 describe.skipIf(!server)('PostgreSQL', () => {
   let rig: Rig;

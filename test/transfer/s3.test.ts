@@ -3,16 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openStaging } from '../../src/engines/s3/staging.js';
 import type { Staging } from '../../src/engines/transferContract.js';
-import { NotOnThisMachine } from '../endpoints/endpoint.js';
+import { ifPossible } from '../endpoints/ifPossible.js';
 import { startS3 } from '../endpoints/s3.js';
 import { FaultyProxy } from './faultyProxy.js';
 import { Rig } from './rig.js';
 
-const server = await startS3().catch((error: unknown) => {
-  if (!(error instanceof NotOnThisMachine)) throw error;
-  process.stderr.write(`Transfers by S3 are not tested: ${error.message}\n`);
-  return undefined;
-});
+const server = await ifPossible(startS3(), 'Transfers by S3');
 
 /** More than a part, so that it is uploaded in parts; random bytes stay as long when they are compressed. */
 const ROWS = 400;

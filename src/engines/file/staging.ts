@@ -5,6 +5,7 @@ import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { pathToFileURL } from 'node:url';
 import { NotFound } from '../../domain/errors.js';
 import type { PlaceOptions, StagedObject, Staging } from '../transferContract.js';
 import { folderOf, labelOf } from './folder.js';
@@ -20,12 +21,14 @@ export async function openStaging({ url, signal }: PlaceOptions): Promise<Stagin
 
 class FolderStaging implements Staging {
   readonly label: string;
+  readonly location: string;
 
   constructor(
     readonly folder: string,
     readonly signal: AbortSignal,
   ) {
     this.label = labelOf(folder);
+    this.location = `${pathToFileURL(folder).href.replace(/\/$/, '')}/`;
   }
 
   async put(name: string, body: Readable): Promise<number> {

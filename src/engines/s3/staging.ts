@@ -43,6 +43,10 @@ class S3Staging implements Staging {
     return this.bucket.label;
   }
 
+  get location(): string {
+    return `s3://${this.bucket.name}/${this.bucket.prefix}`;
+  }
+
   async put(name: string, body: Readable): Promise<number> {
     let bytes = 0;
     const counted = new Transform({

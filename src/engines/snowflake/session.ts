@@ -1,5 +1,5 @@
 /** One Snowflake session, with the settings that the rest relies on. */
-import type { Bind, Column, Connection, RowMode, StatementOption } from 'snowflake-sdk';
+import type { Bind, Column, Connection, RowMode, RowStatement, StatementOption } from 'snowflake-sdk';
 import { driver } from './driver.js';
 import {
   isConnectionLost,
@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly tag: string;
   readonly rowMode?: RowMode;
   readonly numbersAsText?: boolean;
+  /** How long it may take, with the time that the driver gets to hear of it. Default: as long as a statement of the audit. */
+  readonly silenceMs?: number;
 }
 
 const LOGIN_TIMEOUT_MS = 30_000;
@@ -35,7 +37,7 @@ const STATEMENT_TIMEOUT_S = 120;
 /** Longer than the server works on a statement: only a connection that is dead comes to this. */
 const SILENCE_MS = (STATEMENT_TIMEOUT_S + 30) * 1000;
 
-const SETTINGS = Object.entries({
+const SETTINGS = {
   // Whatever the account or the user is set to.
   AUTOCOMMIT: 'TRUE',
   QUOTED_IDENTIFIERS_IGNORE_CASE: 'FALSE',
@@ -45,22 +47,29 @@ const SETTINGS = Object.entries({
   // As it comes it is 12 hours.
   LOCK_TIMEOUT: 60,
   ABORT_DETACHED_QUERY: 'TRUE',
-});
-export const SESSION_SETTINGS = `ALTER SESSION SET ${SETTINGS.map((pair) => pair.join(' = ')).join(' ')}`;
+};
+export const SESSION_SETTINGS = settingsWith({});
+
+/** The statement that sets a session up, with more settings or others. */
+export function settingsWith(others: Readonly<Record<string, string | number>>): string {
+  const pairs = Object.entries({ ...SETTINGS, ...others });
+  return `ALTER SESSION SET ${pairs.map((pair) => pair.join(' = ')).join(' ')}`;
+}
 
 export class Session {
   #isBroken = false;
+  #running: RowStatement | undefined;
 
   private constructor(readonly connection: Connection) {}
 
   /** Logs in. What the server says against it is a BadConfig. */
-  static async open({ connection, label }: Target, schema: string): Promise<Session> {
+  static async open({ connection, label }: Target, schema?: string): Promise<Session> {
     const sdk = await driver();
     try {
       const session = new Session(
         sdk.createConnection({
           ...connection,
-          schema,
+          ...(schema === undefined ? {} : { schema }),
           application: 'batchtrail',
           clientSessionKeepAlive: true,
           // Who waits for the store tries again; the driver would go on for minutes without a word.
@@ -85,21 +94,30 @@ export class Session {
 
   async run(
     { text, binds = [] }: Statement,
-    { tag, rowMode = 'object', numbersAsText }: RunOptions,
+    { tag, rowMode = 'object', numbersAsText, silenceMs = SILENCE_MS }: RunOptions,
   ): Promise<Result> {
     try {
-      return await this.#execute({
-        sqlText: text,
-        binds: [...binds],
-        parameters: { QUERY_TAG: tag },
-        rowMode,
-        ...(numbersAsText ? { fetchAsString: ['Number'] } : {}),
-      });
+      return await this.#execute(
+        {
+          sqlText: text,
+          binds: [...binds],
+          parameters: { QUERY_TAG: tag },
+          rowMode,
+          ...(numbersAsText ? { fetchAsString: ['Number'] } : {}),
+        },
+        silenceMs,
+      );
     } catch (error) {
       const known = error instanceof SnowflakeError ? error : new SnowflakeError(error);
       this.#isBroken ||= isSessionGone(known) || isConnectionLost(known);
       throw known;
     }
+  }
+
+  /** Ends the statement that is under way, on the server, too. */
+  cancel(): void {
+    this.giveUp();
+    this.#running?.cancel(() => undefined);
   }
 
   /** Ends the session on the server, and with it the transaction that may be open. */
@@ -111,26 +129,28 @@ export class Session {
     });
   }
 
-  #execute(options: StatementOption): Promise<Result> {
+  #execute(options: StatementOption, silenceMs: number): Promise<Result> {
     return new Promise((resolve, reject) => {
       const statement = this.connection.execute({
         ...options,
         complete: (error, done, rows = []) => {
           clearTimeout(timer);
+          this.#running = undefined;
           if (error) reject(new SnowflakeError(error));
           else resolve({ columns: done.getColumns() ?? [], rows: rows as Row[] });
         },
       });
+      this.#running = statement;
       const timer = setTimeout(() => {
         this.#isBroken = true;
         // Whether that is heard makes no difference: nobody waits for this statement any more.
         statement.cancel(() => undefined);
         reject(
           new Error(
-            `Snowflake has not answered for ${SILENCE_MS / 1000} s: ${oneLine(options.sqlText).slice(0, 80)}`,
+            `Snowflake has not answered for ${silenceMs / 1000} s: ${oneLine(options.sqlText).slice(0, 80)}`,
           ),
         );
-      }, SILENCE_MS);
+      }, silenceMs);
     });
   }
 

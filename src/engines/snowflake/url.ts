@@ -1,6 +1,6 @@
 /**
  * Reads `snowflake://user:password@account/database?warehouse=W&role=R`. Without a password the parameters say how the
- * user proves who it is: `privateKeyPath` (with `privateKeyPass`) for a key pair, or `token`.
+ * user proves who it is: `privateKeyPath` (with `privateKeyPass`) for a key pair, or `token`. `stage` is for transfers.
  */
 import type { ConnectionOptions } from 'snowflake-sdk';
 import { BadConfig } from '../../domain/errors.js';
@@ -11,6 +11,8 @@ export interface Target {
   readonly connection: ConnectionOptions;
   /** What to call it in messages: scheme, account and database. */
   readonly label: string;
+  /** The external stage over the bucket that transfers stage in, as it stands in SQL. */
+  readonly stage?: string | undefined;
 }
 
 const PARAMETERS = [
@@ -21,6 +23,7 @@ const PARAMETERS = [
   'privateKeyPass',
   'token',
   'accessUrl',
+  'stage',
 ] as const;
 type Parameters = Partial<Record<(typeof PARAMETERS)[number], string>>;
 
@@ -40,6 +43,7 @@ export function readUrl(url: string): Target {
   const login = { username: decoded(username, url), password: decoded(password, url) };
   return {
     label,
+    stage: stageName(parameters.stage, label),
     connection: {
       account,
       database,
@@ -85,6 +89,13 @@ function accessUrl(text: string | undefined, label: string): string | undefined 
     return text?.replace(/\/+$/, '');
   throw new BadConfig(
     `The URL of ${label} has accessUrl=${JSON.stringify(text)}. Write https:// and a host, or leave it out: it follows from the account`,
+  );
+}
+
+function stageName(text: string | undefined, label: string): string | undefined {
+  if (text === undefined || /^([a-z_][\w$]*\.){1,2}[a-z_][\w$]*$/i.test(text)) return text?.toUpperCase();
+  throw new BadConfig(
+    `The URL of ${label} has stage=${JSON.stringify(text)}. Write the name of an external stage with its schema, such as RAW.STAGING`,
   );
 }
 

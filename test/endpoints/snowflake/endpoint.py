@@ -9,7 +9,8 @@ fakesnow has a server of its own. It answers in Arrow, which the Node driver can
 differs from Snowflake in ways that would hide mistakes. So this one
 - lets UPDATE, DELETE and MERGE lock their table until the transaction ends, and aborts the 21st that waits (000625),
 - commits with every DDL statement, and does not enforce keys,
-- knows users with fewer rights (USERS), wrong passwords and databases that are not there.
+- knows users with fewer rights (USERS), wrong passwords and databases that are not there,
+- has stages, PUT and COPY INTO with a SELECT (stages.py).
 """
 import asyncio, base64, gzip, json, logging, os, re, secrets, socket, sys, threading, time
 
@@ -34,19 +35,24 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from stages import Refused, Stages
+
 DATABASE = "BATCHTRAIL"
 PASSWORD = os.environ["ENDPOINT_PASSWORD"]
 # Added to every statement: a real one costs 100 to 1000 ms.
 STATEMENT_SECONDS = float(os.environ.get("ENDPOINT_STATEMENT_MS", "0")) / 1000
 LOCK_SECONDS = 10
+# After so long without a statement, a transaction that others wait for is taken back: a real one gives it 5 minutes.
+IDLE_SECONDS = float(os.environ.get("ENDPOINT_IDLE_SECONDS", "300"))
+LOOK_SECONDS = 0.2
 MOST_WAITERS = 20
 
 READS = {"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"}
-WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE"}
+WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"}
 LOCKING = {"UPDATE": exp.Update, "DELETE": exp.Delete, "MERGE": exp.Merge}
 FRAME = {"BEGIN", "COMMIT", "ROLLBACK"}
 # ALTER SESSION and the like: fakesnow does not know all of the settings, and none of them matters here.
-IGNORED = re.compile(r"\s*(ALTER\s+SESSION|USE|GRANT|REVOKE)\b", re.I)
+IGNORED = re.compile(r"\s*(ALTER\s+SESSION|USE\s+(?!SCHEMA)|GRANT|REVOKE)\b", re.I)
 # What each user may do beside logging in; None: everything.
 USERS = {"OWNER": None, "WORKER": READS | WRITES | FRAME, "READER": READS | FRAME, "STRANGER": FRAME}
 
@@ -66,12 +72,7 @@ snow.duck_conn.execute(f"""CREATE OR REPLACE MACRO {DATABASE}._fs_flatten(input)
     FROM json_each(input)""")
 sessions = {}
 statements = []
-
-
-class Refused(Exception):
-    def __init__(self, code, state, message):
-        super().__init__(message)
-        self.code, self.state = code, state
+stages = Stages(sys.argv[1])
 
 
 class TableLocks:
@@ -87,8 +88,13 @@ class TableLocks:
                     raise self.aborted(table, "the number of waiters for this lock exceeds the 20 statements limit")
                 self.waiters[table] = waiting + 1
                 try:
-                    if not self.changed.wait_for(is_free, LOCK_SECONDS):
-                        raise self.aborted(table, "the lock timeout was reached")
+                    deadline = time.monotonic() + LOCK_SECONDS
+                    while not self.changed.wait_for(lambda: is_free() or session.is_interrupted, LOOK_SECONDS):
+                        self.owners[table].end_if_idle()
+                        if time.monotonic() > deadline:
+                            raise self.aborted(table, "the lock timeout was reached")
+                    if session.is_interrupted:
+                        raise Refused("000604", "57014", "SQL execution canceled")
                 finally:
                     self.waiters[table] -= 1
             self.owners[table] = session
@@ -96,6 +102,10 @@ class TableLocks:
     def release(self, session):
         with self.changed:
             self.owners = {table: owner for table, owner in self.owners.items() if owner is not session}
+            self.changed.notify_all()
+
+    def wake(self):
+        with self.changed:
             self.changed.notify_all()
 
     def aborted(self, table, why):
@@ -111,7 +121,8 @@ class Session:
     def __init__(self, user, database, schema):
         self.may = USERS[user]
         self.conn = snow.connect(database, schema)
-        self.busy, self.in_transaction = threading.Lock(), False
+        self.busy, self.in_transaction, self.is_interrupted = threading.Lock(), False, False
+        self.stages = stages.of_session()
 
     def run(self, sql, bindings):
         word = first_word(sql)
@@ -123,7 +134,19 @@ class Session:
             raise Refused("002003", "02000", "SQL compilation error:\nObject does not exist or not authorized.") if missing \
                 else Refused("003001", "42501", "SQL access control error:\nInsufficient privileges to operate on schema.")
         with self.busy:
-            return self.in_frame(word, sql, bindings)
+            self.is_interrupted = False
+            try:
+                return self.in_frame(word, sql, bindings)
+            finally:
+                self.used_at = time.monotonic()
+
+    def end_if_idle(self):
+        if time.monotonic() - self.used_at < IDLE_SECONDS or not self.busy.acquire(blocking=False):
+            return
+        try:
+            self.in_frame("ROLLBACK", "ROLLBACK", {})
+        finally:
+            self.busy.release()
 
     def in_frame(self, word, sql, bindings):
         if word not in READS | WRITES | FRAME:
@@ -150,6 +173,11 @@ class Session:
         # A null has no form of its own in some types.
         params = [None if b["value"] is None else from_binding(b) for _, b in sorted(bindings.items(), key=lambda b: int(b[0]))]
         cursor = self.conn.cursor()
+        if word == "COPY":
+            return self.copy(sql, cursor)
+        if word == "CREATE" and self.stages.create(sql):
+            # What fakesnow knows of a stage is enough to show it.
+            sql = self.stages.without_options(sql)
         if word == "MERGE":
             cursor.execute(f"{sql} RETURNING merge_action", binding_params=params, server=True)
             return merge_result(sql, cursor._arrow_table.column(0).to_pylist())
@@ -159,11 +187,30 @@ class Session:
         rows = zip(*(encoded(values, column["type"].lower()) for values, column in zip(table.columns, columns)))
         return columns, [list(row) for row in rows]
 
+    def copy(self, sql, cursor):
+        copy = self.stages.read_copy(sql)
+        loaded = []
+        for name, rows in copy.files():
+            self.conn._duck_conn.register("STAGED_ROWS", rows)
+            try:
+                cursor.execute(copy.insert("STAGED_ROWS", name), server=True)
+            finally:
+                self.conn._duck_conn.unregister("STAGED_ROWS")
+            loaded.append([name, "LOADED", str(rows.num_rows), str(rows.num_rows)])
+        text = {"type": "text", "scale": None, "precision": None, "length": 16777216, "byteLength": 16777216, "nullable": True}
+        return [{"name": name, **text} for name in ("file", "status", "rows_parsed", "rows_loaded")], loaded
+
+    def interrupt(self):
+        self.is_interrupted = True
+        locks.wake()
+        self.conn._duck_conn.interrupt()
+
     def close(self):
         with self.busy:
             if self.in_transaction:
                 self.in_frame("ROLLBACK", "ROLLBACK", {})
             self.conn.close()
+            self.stages.close()
 
 
 def without_keys(sql):
@@ -271,11 +318,18 @@ async def query(request):
     body = await read_body(request)
     statements.append({"text": body["sqlText"], "tag": (body.get("parameters") or {}).get("QUERY_TAG")})
     try:
+        if first_word(body["sqlText"]) == "PUT":
+            # The driver copies the file, to a folder here as to a bucket there.
+            return JSONResponse({"success": True, "code": None, "message": None, "data": session.stages.put(body["sqlText"])})
         columns, rows = await in_thread(session.run, body["sqlText"], body.get("bindings") or {})
     except Refused as error:
         return failure(error.code, str(error), error.state)
     except snowflake.connector.errors.Error as error:
         return failure(f"{error.errno:06d}", error.msg, error.sqlstate)
+    except duckdb.InterruptException:
+        return failure("000604", "SQL execution canceled", "57014")
+    except duckdb.ConstraintException as error:
+        return failure("100072", f"{error}", "22000")
     except duckdb.TransactionException as error:
         # Two transactions changed the same row. Snowflake lets the second wait for the first.
         return failure("000625", f"{error}", "57014")
@@ -294,6 +348,13 @@ FORMATS = {
     "TIMEZONE": "UTC", "DATE_OUTPUT_FORMAT": "YYYY-MM-DD", "TIME_OUTPUT_FORMAT": "HH24:MI:SS", "BINARY_OUTPUT_FORMAT": "HEX",
     "TIMESTAMP_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM", "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF3",
 }
+
+
+async def abort(request):
+    session = sessions.get(token_of(request))
+    if session is not None:
+        session.interrupt()
+    return JSONResponse({"success": True})
 
 
 async def accept(_request):
@@ -323,7 +384,7 @@ if __name__ == "__main__":
         Route("/session", session_call, methods=["POST"]),
         Route("/session/heartbeat", session_call, methods=["POST"]),
         Route("/queries/v1/query-request", query, methods=["POST"]),
-        Route("/queries/v1/abort-request", accept, methods=["POST"]),
+        Route("/queries/v1/abort-request", abort, methods=["POST"]),
         Route("/telemetry/send", accept, methods=["POST"]),
         Route("/statements", list_statements),
     ])

@@ -1,0 +1,174 @@
+/** What the target knows of the batches that loaded it, in the schema of their tables. */
+import type { Bind } from 'snowflake-sdk';
+import { UnlistedRows } from '../../../domain/errors.js';
+import type { TableName } from '../../../domain/table.js';
+import { formatTableName } from '../../../domain/table.js';
+import type { BatchStamp } from '../../transferContract.js';
+import { changedRows } from '../frame.js';
+import { ids, time } from '../statements.js';
+import { quote, quoted } from './names.js';
+import type { TransferSession } from './session.js';
+
+/** All names as SQL without quotes has them; those that are reserved words need quotes. */
+const TABLES: Readonly<Record<string, string>> = {
+  BATCHLOAD: `STOREID VARCHAR NOT NULL, LOGID NUMBER(38,0) NOT NULL, RUNID VARCHAR NOT NULL, TABLENAME VARCHAR NOT NULL,
+    CHUNK NUMBER(38,0) NOT NULL, "ROWS" NUMBER(38,0) NOT NULL, LOADEDAT TIMESTAMP_NTZ(3) NOT NULL`,
+  BATCHINTERVAL: `TABLENAME VARCHAR NOT NULL, SOURCE VARCHAR NOT NULL, "FROM" VARCHAR NOT NULL, "TO" VARCHAR NOT NULL,
+    STOREID VARCHAR NOT NULL, LOGID NUMBER(38,0) NOT NULL`,
+  BATCHREJECTED: `STOREID VARCHAR NOT NULL, LOGID NUMBER(38,0) NOT NULL, TABLENAME VARCHAR NOT NULL, CHUNK NUMBER(38,0) NOT NULL,
+    "ROW" NUMBER(38,0) NOT NULL, REASON VARCHAR NOT NULL, CONTENT VARCHAR NOT NULL`,
+  BATCHLOCK: 'TABLENAME VARCHAR NOT NULL, RUNID VARCHAR NOT NULL',
+};
+
+/** Makes the ledger's tables when they are missing; who may not create any needs them made. Commits. */
+export async function makeLedger(session: TransferSession, schema: string): Promise<void> {
+  const rows = await session.run(
+    `SELECT TABLE_NAME AS "name" FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME LIKE 'BATCH%'`,
+    [schema],
+  );
+  const found = new Set(rows.map(({ name }) => name));
+  for (const [name, columns] of Object.entries(TABLES)) {
+    if (found.has(name)) continue;
+    await session.run(`CREATE TABLE IF NOT EXISTS ${quote(schema)}.${name} (${columns})`);
+  }
+}
+
+/** Gives each table the row that `lockTables` changes, where it has none. Commits. */
+export async function makeLocks(
+  session: TransferSession,
+  schema: string,
+  tables: readonly TableName[],
+): Promise<void> {
+  const names = tables.map(formatTableName);
+  const rows = await session.run(
+    `SELECT TABLENAME AS "name" FROM ${quote(schema)}.BATCHLOCK WHERE TABLENAME IN ${ids(names).text}`,
+    ids(names).binds,
+  );
+  const found = new Set(rows.map(({ name }) => name));
+  const missing = names.filter((name) => !found.has(name));
+  if (missing.length === 0) return;
+  // Two that do this at once add two rows, which are changed together.
+  await session.run(
+    `INSERT INTO ${quote(schema)}.BATCHLOCK (TABLENAME, RUNID)
+     SELECT F.VALUE::VARCHAR, '' FROM TABLE(FLATTEN(input => PARSE_JSON(?))) F`,
+    [JSON.stringify(missing)],
+  );
+}
+
+/**
+ * An attempt that was given up may still be loading: its transaction ends first, and then the ledger knows about it. A
+ * row that is changed is what makes others wait; COPY and INSERT would not.
+ */
+export async function lockTables(
+  session: TransferSession,
+  schema: string,
+  tables: readonly TableName[],
+  { runID }: BatchStamp,
+): Promise<void> {
+  const names = ids(tables.map(formatTableName));
+  await session.run(`UPDATE ${quote(schema)}.BATCHLOCK SET RUNID = ? WHERE TABLENAME IN ${names.text}`, [
+    runID,
+    ...names.binds,
+  ]);
+}
+
+/** The ledger of one table and one batch, in a transaction that is open. */
+export class Ledger {
+  readonly #schema: string;
+  readonly #name: string;
+  readonly #own: readonly [string, number, string];
+
+  constructor(
+    readonly session: TransferSession,
+    readonly table: TableName,
+    readonly batch: BatchStamp,
+  ) {
+    this.#schema = quote(table.schema);
+    this.#name = formatTableName(table);
+    this.#own = [this.#name, batch.logID, batch.storeID];
+  }
+
+  /** Rows of this batch that the ledger does not list are another store's, or a person's. */
+  async checkListed(): Promise<void> {
+    const { storeID, logID } = this.batch;
+    const { ofBatch } = await this.countRows();
+    const listed = await this.#count(
+      `SELECT COALESCE(SUM("ROWS"), 0) AS "count" FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?`,
+      this.#own,
+    );
+    // Fewer is no fault: a later batch may have merged newer ones over them.
+    if (ofBatch <= listed) return;
+    throw new UnlistedRows(
+      `${this.#name} holds ${ofBatch} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
+        'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
+    );
+  }
+
+  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  async checkAllListed(): Promise<void> {
+    const rows = await this.#count(
+      `SELECT COUNT(*) AS "count" FROM ${quoted(this.table)} WHERE BATCHID IS NULL OR BATCHID NOT IN
+         (SELECT LOGID FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ?)`,
+      [this.#name],
+    );
+    if (rows === 0) return;
+    throw new UnlistedRows(
+      `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
+        'Load into another table, or remove them',
+    );
+  }
+
+  /** Takes out what an earlier attempt of this batch put in. */
+  async removeOwn(): Promise<void> {
+    await this.session.run(`DELETE FROM ${quoted(this.table)} WHERE BATCHID = ?`, [this.batch.logID]);
+    for (const list of ['BATCHLOAD', 'BATCHINTERVAL', 'BATCHREJECTED']) {
+      await this.session.run(
+        `DELETE FROM ${this.#schema}.${list} WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?`,
+        this.#own,
+      );
+    }
+  }
+
+  /** Not TRUNCATE, which commits. */
+  async removeAll(): Promise<void> {
+    await this.session.run(`DELETE FROM ${quoted(this.table)}`);
+    for (const list of ['BATCHLOAD', 'BATCHINTERVAL']) {
+      await this.session.run(`DELETE FROM ${this.#schema}.${list} WHERE TABLENAME = ?`, [this.#name]);
+    }
+  }
+
+  /** `rows`: how many were loaded of each chunk. */
+  async add(rows: readonly number[]): Promise<void> {
+    const { storeID, logID, runID, loadedAt } = this.batch;
+    await this.session.run(
+      `INSERT INTO ${this.#schema}.BATCHLOAD (STOREID, LOGID, RUNID, TABLENAME, CHUNK, "ROWS", LOADEDAT)
+       SELECT ?, ?, ?, ?, F.VALUE[0]::NUMBER(38,0), F.VALUE[1]::NUMBER(38,0), ${time('?')} FROM TABLE(FLATTEN(input => PARSE_JSON(?))) F`,
+      [storeID, logID, runID, this.#name, Date.parse(loadedAt), JSON.stringify([...rows.entries()])],
+    );
+  }
+
+  /** `rejected` is a query of row number, reason and content. */
+  async keepRejected(chunk: number, rejected: string, binds: readonly Bind[]): Promise<number> {
+    const { storeID, logID } = this.batch;
+    return changedRows(
+      await this.session.run(
+        `INSERT INTO ${this.#schema}.BATCHREJECTED (STOREID, LOGID, TABLENAME, CHUNK, "ROW", REASON, CONTENT)
+         SELECT ?, ?, ?, ?, R.* FROM (${rejected}) R`,
+        [storeID, logID, this.#name, chunk, ...binds],
+      ),
+    );
+  }
+
+  async countRows(): Promise<{ total: number; ofBatch: number }> {
+    const [row] = await this.session.run(
+      `SELECT COUNT(*) AS "total", COUNT_IF(BATCHID = ?) AS "ofBatch" FROM ${quoted(this.table)}`,
+      [this.batch.logID],
+    );
+    return { total: Number(row!['total']), ofBatch: Number(row!['ofBatch']) };
+  }
+
+  async #count(sql: string, binds: readonly Bind[]): Promise<number> {
+    const [row] = await this.session.run(sql, binds);
+    return Number(row!['count']);
+  }
+}
