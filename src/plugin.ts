@@ -72,7 +72,11 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       () => Runtime.instance().logger,
     );
     this.#sinks = auditSinks(this.#auditor);
-    this.#activities = connections ? createActivities(connections) : {};
+    this.#activities = connections
+      ? createActivities(connections, async () =>
+          (await engineFor(audit.url, 'audit.url')).openAuditReader(audit),
+        )
+      : {};
     this.activityInterceptor = auditActivities(this.#auditor);
   }
 

@@ -81,6 +81,7 @@ async function openBatch(url: string, schema: string): Promise<OpenRecorder & { 
     RunByUser: null,
     previousRunID: null,
     parentRunID: null,
+    replayedRunID: null,
   });
   return { ...opened, batch };
 }

@@ -11,6 +11,7 @@ import type { temporal } from '@temporalio/proto';
 import { returnedCounts } from '../domain/counts.js';
 import type { BatchStatus, Counts, RetryStatus, RunStart } from '../domain/model.js';
 import { pipelineName } from '../domain/pipeline.js';
+import { REPLAY_MEMO, replayMark } from '../domain/replay.js';
 import { stepID } from '../domain/stepID.js';
 import { storable } from '../domain/text.js';
 import { isoTime } from '../domain/time.js';
@@ -128,7 +129,10 @@ export async function parseStart(
     quietly(() => decodeOptionalSinglePayload(converter, (fields as Record<string, never>)?.[name]));
   const searchAttributes = started.searchAttributes?.indexedFields;
   const workflowType = started.workflowType?.name ?? '';
-  const memo = { pipeline: await field(started.memo?.fields, 'pipeline') };
+  const memo = {
+    pipeline: await field(started.memo?.fields, 'pipeline'),
+    [REPLAY_MEMO]: await field(started.memo?.fields, REPLAY_MEMO),
+  };
   const input = await quietly(() => decodeFromPayloadsAtIndex(converter, 0, started.input?.payloads));
   return {
     Namespace: namespace,
@@ -144,6 +148,7 @@ export async function parseStart(
     RunByUser: storable(started.identity ?? '') || null,
     previousRunID: started.continuedExecutionRunId || null,
     parentRunID: started.parentWorkflowExecution?.runId || null,
+    replayedRunID: replayMark(memo)?.run ?? null,
   };
 }
 

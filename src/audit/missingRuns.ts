@@ -4,6 +4,7 @@ import { Backoff } from './backoff.js';
 import { certifyAll, readHistories } from './certifyRun.js';
 import type { RunHistory } from './history.js';
 import { inGroups } from './inGroups.js';
+import { linksOf } from './ledger/openRuns.js';
 import { HISTORIES_AT_ONCE, steadyRate } from './rateLimit.js';
 import type { RateLimit } from './rateLimit.js';
 import type { Recorder } from './recorder.js';
@@ -108,8 +109,8 @@ class Adding {
   }
 
   /** Its batch would never name the one of a run that is to be tried again. */
-  #mustWait({ start: { parentRunID, previousRunID } }: RunHistory): boolean {
-    return [parentRunID, previousRunID].some(
+  #mustWait({ start }: RunHistory): boolean {
+    return linksOf(start).some(
       (link) => link !== null && this.failed.has(link) && !this.backoff.isHopeless(link),
     );
   }

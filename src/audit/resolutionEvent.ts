@@ -8,11 +8,13 @@ export function resolutionEvent(
   resolution: Resolution,
   byLogID: number | null,
   now: string,
+  remark?: string,
 ): PipelineEvent {
   const runID = RunID ?? '';
+  const message = messageOf(resolution, byLogID, remark);
   return {
     ...NO_DETAILS,
-    EventID: eventID(runID, null, null, 'resolution', [resolution, String(byLogID)]),
+    EventID: eventID(runID, null, null, 'resolution', [message]),
     LogID,
     RunID: runID,
     StepName: 'resolution',
@@ -21,12 +23,13 @@ export function resolutionEvent(
     Attempt: null,
     EventType: 'info',
     EventTime: now,
-    Message: messageOf(resolution, byLogID),
+    Message: message,
     Witness: 'history',
   };
 }
 
-function messageOf(resolution: Resolution, byLogID: number | null): string {
+function messageOf(resolution: Resolution, byLogID: number | null, remark?: string): string {
   if (resolution === 'open') return 'open again';
+  if (remark !== undefined) return `${resolution} ${remark}`;
   return byLogID === null ? resolution : `${resolution} by batch ${byLogID}`;
 }

@@ -26,6 +26,7 @@ export function standaloneStart(info: Info): RunStart {
     RunByUser: null,
     previousRunID: null,
     parentRunID: null,
+    replayedRunID: null,
   };
 }
 

@@ -8,10 +8,12 @@ import { addBatches } from './batches.js';
 import { addDemo } from './demo.js';
 import { addDev } from './dev.js';
 import { addDigest } from './digest.js';
+import { addDismiss } from './dismiss.js';
 import { errorText } from './errorText.js';
 import { addMigrate } from './migrate.js';
 import { addOutbox } from './outbox.js';
 import { addReconcile } from './reconcile.js';
+import { addReplay } from './replay.js';
 import { addShow } from './show.js';
 import { addSql } from './sql.js';
 import { addVerify } from './verify.js';
@@ -26,8 +28,8 @@ export type Configured = () => Config;
 
 /** In the order of the help. */
 const COMMANDS = [
-  ...[addDemo, addDev, addWorker, addBatches, addShow, addSql, addVerify, addDigest],
-  ...[addReconcile, addBackfill, addOutbox, addMigrate],
+  ...[addDemo, addDev, addWorker, addBatches, addShow, addSql, addReplay, addDismiss],
+  ...[addVerify, addDigest, addReconcile, addBackfill, addOutbox, addMigrate],
 ];
 
 /** Runs one command line and answers its exit code. */

@@ -172,6 +172,8 @@ export interface RunStart {
   RunByUser: string | null;
   previousRunID: string | null;
   parentRunID: string | null;
+  /** The failed run that this one does again. */
+  replayedRunID: string | null;
 }
 
 /** A run's place in the audit. */

@@ -106,5 +106,6 @@ function factsOf(info: Info, workflowId: string, runId: string): RunStart {
     RunByUser: null,
     previousRunID: null,
     parentRunID: null,
+    replayedRunID: null,
   };
 }

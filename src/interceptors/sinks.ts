@@ -8,6 +8,7 @@ import { eventID } from '../audit/eventID.js';
 import { instant, text } from '../audit/history.js';
 import type { PipelineEvent, RunStart } from '../domain/model.js';
 import { NO_DETAILS } from '../domain/model.js';
+import { replayMark } from '../domain/replay.js';
 import { storable } from '../domain/text.js';
 import { SINK } from './protocol.js';
 import type { BatchtrailSinks, LogLine, RunNote } from './protocol.js';
@@ -71,6 +72,7 @@ function runStart(info: WorkflowInfo, note: RunNote): RunStart {
     RunByUser: null,
     previousRunID: info.continuedFromExecutionRunId ?? null,
     parentRunID: info.parent?.runId ?? null,
+    replayedRunID: replayMark(info.memo)?.run ?? null,
   };
 }
 

@@ -2,3 +2,4 @@ export { elt } from './elt.js';
 export { historicalTransfer } from './historicalTransfer.js';
 export { incrementalTransfer } from './incrementalTransfer.js';
 export { northwindSalesElt } from './northwindSalesElt.js';
+export { replayBatch } from './replayBatch.js';

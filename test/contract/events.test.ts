@@ -232,7 +232,7 @@ everyEngine('events', ({ audit }) => {
           Message: 'died',
         },
       ]);
-      const { previousRunID: _, parentRunID: __, ...facts } = start;
+      const { previousRunID: _, parentRunID: __, replayedRunID: ___, ...facts } = start;
       await tx.openBatches([{ ...batch!, ...facts }]);
       throw new Error('dies here');
     });

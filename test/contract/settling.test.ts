@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
+import { dismissBatch } from '../../src/audit/ledger/dismissBatch.js';
 import { closeErased } from '../../src/audit/ledger/closeErased.js';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
 import { settleRuns } from '../../src/audit/ledger/settleRuns.js';
@@ -336,6 +337,47 @@ everyEngine('settling', ({ audit }) => {
       });
       expect(alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
     }
+  });
+
+  it('repairs a failed batch, and its failed replays, by the replay that succeeds', async () => {
+    const first = runStart();
+    const second = runStart({ replayedRunID: first.RunID });
+    const third = runStart({ replayedRunID: second.RunID });
+    const refs = [];
+    for (const [start, end] of [[first, FAILURE], [second, FAILURE], [third]] as const) {
+      refs.push(await open(audit.store, start));
+      await settle(audit.store, [runHistory(start, end)]);
+    }
+    for (const ref of refs.slice(0, 2)) {
+      const { batch, events, alerts } = await read(audit.store, ref);
+      expect(batch).toMatchObject({
+        ...{ Status: 'Error', Resolution: 'replayed', ResolvedByLogID: refs[2]!.LogID },
+      });
+      expect(events.at(-1)).toMatchObject({ Message: `replayed by batch ${refs[2]!.LogID}` });
+      expect(alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
+    }
+    expect((await read(audit.store, refs[2]!)).batch).toMatchObject({
+      ...{ ReplayOfLogID: refs[1]!.LogID, Resolution: null },
+    });
+  });
+
+  it('leaves a dismissed batch to the person who dismissed it, and dismisses only what is open', async () => {
+    const failed = runStart();
+    const ref = await open(audit.store, failed);
+    const dismissal = { logID: ref.LogID, reason: 'the file was empty', by: 'Ada' };
+    const dismiss = () => inLedger(audit.store, (ledger) => dismissBatch(ledger, dismissal), NOW);
+    await expect(dismiss()).rejects.toThrow(`Batch ${ref.LogID} is not open: it is Running`);
+    await settle(audit.store, [runHistory(failed, FAILURE)]);
+    await dismiss();
+    await expect(dismiss()).rejects.toThrow('it is dismissed already');
+
+    const again = runStart({ replayedRunID: failed.RunID });
+    await open(audit.store, again);
+    await settle(audit.store, [runHistory(again)]);
+    const { batch, events, alerts } = await read(audit.store, ref);
+    expect(batch).toMatchObject({ Resolution: 'dismissed', ResolvedByLogID: null });
+    expect(events.map(({ Message }) => Message)).toContain('dismissed by Ada: the file was empty');
+    expect(alerts.every(({ ResolvedAt }) => ResolvedAt !== null)).toBe(true);
   });
 
   it('opens the batch of a run that no worker opened', async () => {

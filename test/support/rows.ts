@@ -24,6 +24,7 @@ export function runStart(more: Partial<RunStart> = {}): RunStart {
     RunByUser: null,
     previousRunID: null,
     parentRunID: null,
+    replayedRunID: null,
     ...more,
   };
 }

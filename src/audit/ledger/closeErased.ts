@@ -78,6 +78,7 @@ function startOf(batch: PipelineLog, { RunID }: PipelineRun): RunHistory['start'
     OriginalRunID: batch.OriginalRunID ?? RunID,
     previousRunID: null,
     parentRunID: null,
+    replayedRunID: null,
   };
 }
 

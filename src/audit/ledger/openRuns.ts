@@ -15,11 +15,7 @@ type LogIDs = Map<string, Pick<PipelineRun, 'RunID' | 'LogID'>>;
  */
 export async function openRuns(ledger: Ledger, starts: readonly RunStart[]): Promise<BatchRef[]> {
   const { tx } = ledger;
-  const linked = starts.flatMap(({ RunID, previousRunID, parentRunID }) => [
-    RunID,
-    previousRunID,
-    parentRunID,
-  ]);
+  const linked = starts.flatMap((start) => [start.RunID, ...linksOf(start)]);
   const known: LogIDs = await runsByID(tx, linked);
   const batches = await goOn(
     tx,
@@ -31,8 +27,8 @@ export async function openRuns(ledger: Ledger, starts: readonly RunStart[]): Pro
   );
   while (unknown.size > 0) {
     // A parent, or the run before, comes first: the batch names it by its LogID.
-    const isFree = ({ RunID, parentRunID, previousRunID }: RunStart): boolean =>
-      [parentRunID, previousRunID].every((link) => link === null || link === RunID || !unknown.has(link));
+    const isFree = (start: RunStart): boolean =>
+      linksOf(start).every((link) => link === null || link === start.RunID || !unknown.has(link));
     const free = [...unknown.values()].filter(isFree);
     const round = free.length > 0 ? free : [...unknown.values()];
     for (const [runID, batch] of await begin(ledger, round, known)) batches.set(runID, batch);
@@ -45,6 +41,11 @@ export async function openRuns(ledger: Ledger, starts: readonly RunStart[]): Pro
     const { LogID, PipelineName } = batches.get(RunID)!;
     return { LogID, PipelineName, RunID };
   });
+}
+
+/** The runs whose batches this run's batch names. */
+export function linksOf({ previousRunID, parentRunID, replayedRunID }: RunStart): Array<string | null> {
+  return [previousRunID, parentRunID, replayedRunID];
 }
 
 /** A run that goes on has got past the workflow task failure that its row may still show. */
@@ -123,7 +124,7 @@ function newRun(start: RunStart, LogID: number, now: string): PipelineRun {
 }
 
 function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
-  const { previousRunID, parentRunID, ...facts } = start;
+  const { previousRunID, parentRunID, replayedRunID, ...facts } = start;
   const logIDOf = (runID: string | null): number | null =>
     runID === null ? null : (known.get(runID)?.LogID ?? null);
   return fitted({
@@ -139,7 +140,7 @@ function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
     CustomMessage: null,
     PreviousLogID: logIDOf(previousRunID),
     ParentLogID: logIDOf(parentRunID),
-    ReplayOfLogID: null,
+    ReplayOfLogID: logIDOf(replayedRunID),
     Resolution: null,
     ResolvedByLogID: null,
   });

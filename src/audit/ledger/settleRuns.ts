@@ -2,11 +2,11 @@
 import type { BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
 import { hashed } from '../proof.js';
-import { resolutionEvent } from '../resolutionEvent.js';
 import { settleRun } from '../settle.js';
 import type { Settlement } from '../settle.js';
 import type { Ledger } from './ledger.js';
 import { openRuns } from './openRuns.js';
+import { resolveBatch } from './resolveBatch.js';
 
 /**
  * Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. Answers the runs as they
@@ -44,7 +44,10 @@ async function settleRound(
     .map(({ record, history }) => ({ record, history, settlement: settle(record, history, now) }));
   const runs = await writeSettlements(ledger, settled);
   for (const { record, history, settlement } of settled) {
-    if (settlement.batch.Status === 'Success') await supersedeRetriedRuns(ledger, record.batch);
+    if (settlement.batch.Status === 'Success') {
+      await supersedeRetriedRuns(ledger, record.batch);
+      await resolveReplayed(ledger, record.batch);
+    }
     // The try that succeeded may have been closed before this one, by another worker.
     if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
   }
@@ -111,26 +114,31 @@ function isCertified({ runs }: BatchRecord, { start, lastEventID }: RunHistory):
 
 /** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
 async function supersedeRetriedRuns(ledger: Ledger, success: PipelineLog): Promise<void> {
-  const { tx, now } = ledger;
   for (let logID = success.PreviousLogID; logID !== null;) {
-    const [previous] = await tx.lockBatches([logID]);
+    const [previous] = await ledger.tx.lockBatches([logID]);
     if (!previous) {
       throw new Error(`Batch ${success.LogID} goes on after batch ${logID}, and there is no such batch`);
     }
     if (previous.Resolution !== 'superseded') {
       if (!wasTriedAgain(previous)) return;
-      await tx.updateBatches([
-        { ...previous, RetryStatus: 'recovered', Resolution: 'superseded', ResolvedByLogID: success.LogID },
-      ]);
-      await tx.putEvents([hashed(resolutionEvent(previous, 'superseded', success.LogID, now))]);
-      ledger.changed([logID]);
-      const open = (await tx.findAlerts([logID])).filter(({ ResolvedAt }) => ResolvedAt === null);
-      await tx.resolveAlerts(
-        open.map(({ AlertID }) => AlertID),
-        now,
-      );
+      const resolution = { Resolution: 'superseded', ResolvedByLogID: success.LogID } as const;
+      await resolveBatch(ledger, previous, resolution, { RetryStatus: 'recovered' });
     }
     logID = previous.PreviousLogID;
+  }
+}
+
+/** What failed and was done again is repaired by the replay that succeeds, and so are the replays between that failed. */
+async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
+  for (let logID = success.ReplayOfLogID; logID !== null;) {
+    const [failed] = await ledger.tx.lockBatches([logID]);
+    if (!failed) {
+      throw new Error(`Batch ${success.LogID} replays batch ${logID}, and there is no such batch`);
+    }
+    if (failed.Resolution === 'open') {
+      await resolveBatch(ledger, failed, { Resolution: 'replayed', ResolvedByLogID: success.LogID });
+    }
+    logID = failed.ReplayOfLogID;
   }
 }
 

@@ -1,0 +1,263 @@
+/** Begins the run that does a failed batch again, and waits for its end. The worker's own client asks Temporal. */
+import { activityInfo, Context, heartbeat } from '@temporalio/activity';
+import { CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
+import { encodeToPayload } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { isGrpcServiceError, WorkflowFailedError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import type { temporal } from '@temporalio/proto';
+import { describeError } from '../audit/describeError.js';
+import { isNotFound } from '../audit/temporalReader.js';
+import type { PipelineLog } from '../domain/model.js';
+import type { Refusal, ReplayActivities, ReplayEnd, ReplayInput, ReplayRun } from '../domain/replay.js';
+import { REPLAY_MEMO, replayMark } from '../domain/replay.js';
+import type { AuditReader } from '../engines/contract.js';
+import { beating } from './beating.js';
+import { resetPoint } from './resetPoint.js';
+
+/** gRPC's code. */
+const ALREADY_EXISTS = 6;
+const { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } = proto.temporal.api.enums.v1;
+
+export function replayActivities(openReader: () => Promise<AuditReader>): ReplayActivities {
+  return {
+    async beginReplay(input) {
+      const { batchId, from = 'start' } = input;
+      const batch = await findBatch(openReader, batchId);
+      if (!batch) return refuse(`There is no batch ${batchId}. See: batchtrail batches`);
+      if (batch.WorkflowType === null) {
+        return refuse(`Batch ${batchId} is an activity without a workflow. Start it again by hand`);
+      }
+      const replay = new Replay(batch);
+      const begun =
+        (await replay.begunBefore()) ?? refusal(batch, input) ?? (await replay.conflict(input.force));
+      if (begun) return begun;
+      return from === 'start' ? replay.start() : replay.reset();
+    },
+
+    awaitReplay: (run) => beating(({ signal }) => Promise.race([endOf(run), cancelled(signal)])),
+  };
+}
+
+async function findBatch(
+  openReader: () => Promise<AuditReader>,
+  logID: number,
+): Promise<PipelineLog | undefined> {
+  const reader = await openReader();
+  try {
+    return (await reader.batch(logID))?.batch;
+  } finally {
+    await reader.close();
+  }
+}
+
+function refuse(reason: string): Refusal {
+  return { refused: reason };
+}
+
+/** What the audit itself says against it. */
+function refusal(
+  { LogID, Status, Resolution, ResolvedByLogID, Namespace }: PipelineLog,
+  { force = false }: ReplayInput,
+): Refusal | undefined {
+  const { namespace } = activityInfo();
+  if (Namespace !== namespace) {
+    return refuse(`Batch ${LogID} ran in namespace ${Namespace}, and this worker is in ${namespace}`);
+  }
+  if (Status === 'Running') return refuse(`Batch ${LogID} still runs. Wait for its end, or terminate it`);
+  if (Status === 'Continued') {
+    return refuse(`Batch ${LogID} was continued as another batch. Replay that one`);
+  }
+  if (force) return undefined;
+  if (Resolution !== null && Resolution !== 'open') {
+    const by = ResolvedByLogID === null || ResolvedByLogID === LogID ? '' : ` by batch ${ResolvedByLogID}`;
+    return refuse(`Batch ${LogID} is ${Resolution} already${by}. With force, it is replayed all the same`);
+  }
+  if (Status === 'Success') {
+    return refuse(`Batch ${LogID} has succeeded. With force, it is replayed all the same`);
+  }
+  return undefined;
+}
+
+type Started = temporal.api.history.v1.IWorkflowExecutionStartedEventAttributes;
+
+/** Not a cron schedule, which would go on beside the one that is there. */
+const TAKEN_OVER = [
+  ...(['workflowType', 'taskQueue', 'input', 'header', 'retryPolicy', 'searchAttributes'] as const),
+  ...(['workflowExecutionTimeout', 'workflowRunTimeout', 'workflowTaskTimeout', 'priority'] as const),
+];
+
+function takenOver(started: Started): Pick<Started, (typeof TAKEN_OVER)[number]> {
+  return Object.fromEntries(TAKEN_OVER.map((field) => [field, started[field] ?? null]));
+}
+
+/** One batch whose latest run is to be done again. */
+class Replay {
+  readonly client = Context.current().client;
+  readonly #logID: number;
+  readonly #run: ReplayRun;
+  readonly #request: string;
+
+  constructor({ LogID, WorkflowID, RunID }: PipelineLog) {
+    const { workflowExecution, activityId } = activityInfo();
+    this.#logID = LogID;
+    // After a reset the batch's latest run is another one: an attempt tells the next one which it was about.
+    this.#run = (activityInfo().heartbeatDetails as ReplayRun | undefined) ?? { workflowId: WorkflowID!, runId: RunID! };
+    heartbeat(this.#run);
+    this.#request = `${workflowExecution?.runId} ${activityId}`;
+  }
+
+  /** An earlier attempt of this activity may have begun it, and not lived to say so. */
+  async begunBefore(): Promise<ReplayRun | undefined> {
+    if (activityInfo().attempt === 1) return undefined;
+    const latest = await this.#latest();
+    if (latest?.mark?.request === this.#request) return { ...this.#run, runId: latest.runId };
+    const resetRunId = await this.#resetRunId();
+    return resetRunId ? { ...this.#run, runId: resetRunId } : undefined;
+  }
+
+  /** Two runs of one workflow id can't go on at the same time; and Temporal knows of a replay before the audit does. */
+  async conflict(force = false): Promise<Refusal | undefined> {
+    const latest = await this.#latest();
+    if (!latest || latest.runId === this.#run.runId) return undefined;
+    const { workflowId, runId } = this.#run;
+    const isReplay = latest.mark?.run === runId || latest.runId === (await this.#resetRunId());
+    const where = `workflow ${workflowId}, run ${latest.runId}`;
+    if (latest.isRunning) {
+      return refuse(
+        isReplay
+          ? `Batch ${this.#logID} is being replayed: ${where}`
+          : `The workflow id of batch ${this.#logID} is taken by a run that goes on: ${where}. Wait for its end`,
+      );
+    }
+    if (!isReplay || force) return undefined;
+    return refuse(
+      latest.isSuccess
+        ? `Batch ${this.#logID} is replayed already: ${where}`
+        : `Batch ${this.#logID} was replayed, and that failed, too: ${where}. Replay the batch of that run`,
+    );
+  }
+
+  /** With the input, and all else, that Temporal has recorded; byte for byte, as a codec may have encrypted it. */
+  async start(): Promise<ReplayRun | Refusal> {
+    const { workflowService, options } = this.client;
+    const events = await this.#events(1);
+    const started = events?.[0]?.workflowExecutionStartedEventAttributes;
+    if (!started) return this.#erased();
+    const { workflowId, runId } = this.#run;
+    const mark = await encodeToPayload(options.loadedDataConverter, { run: runId, request: this.#request });
+    try {
+      const { runId: newRunId } = await workflowService.startWorkflowExecution({
+        ...takenOver(started),
+        ...{ namespace: options.namespace, workflowId, identity: options.identity, requestId: this.#request },
+        memo: { fields: { ...started.memo?.fields, [REPLAY_MEMO]: mark } },
+        workflowIdReusePolicy: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+      });
+      return { workflowId, runId: newRunId };
+    } catch (error) {
+      if (!isGrpcServiceError(error) || Number(error.code) !== ALREADY_EXISTS) throw error;
+      // Somebody was faster.
+      return (await this.conflict()) ?? Promise.reject(error);
+    }
+  }
+
+  /** The batch goes on in a new run, which keeps what had succeeded. */
+  async reset(): Promise<ReplayRun | Refusal> {
+    const events = await this.#events();
+    if (!events) return this.#erased();
+    const task = resetPoint(events);
+    if (task === undefined) {
+      return refuse(`Batch ${this.#logID} ended before it did anything. Replay it from its start`);
+    }
+    const { workflowId, runId } = this.#run;
+    const { runId: newRunId } = await this.client.workflowService.resetWorkflowExecution({
+      namespace: this.client.options.namespace,
+      workflowExecution: { workflowId, runId },
+      reason: `Replay of batch ${this.#logID}`,
+      workflowTaskFinishEventId: task,
+      requestId: this.#request,
+    });
+    return { workflowId, runId: newRunId };
+  }
+
+  #erased(): Refusal {
+    const { runId } = this.#run;
+    return refuse(
+      `Temporal has erased the history of batch ${this.#logID} (run ${runId}), and with it the input. ` +
+        `Start it again by hand, and then: batchtrail dismiss ${this.#logID} --reason …`,
+    );
+  }
+
+  async #events(limit?: number) {
+    const { workflowId, runId } = this.#run;
+    const { workflowService, workflow, options } = this.client;
+    try {
+      if (limit === undefined)
+        return (await workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
+      const { history } = await workflowService.getWorkflowExecutionHistory({
+        ...{ namespace: options.namespace, execution: { workflowId, runId }, maximumPageSize: limit },
+      });
+      return history?.events ?? [];
+    } catch (error) {
+      if (isNotFound(error) || (error as Error).name === 'WorkflowNotFoundError') return undefined;
+      throw error;
+    }
+  }
+
+  /** The run that has the workflow id now. */
+  async #latest() {
+    const description = await describe(this.client, this.#run.workflowId);
+    if (!description) return undefined;
+    const { status, memo, runId } = description;
+    return {
+      runId,
+      isRunning: status.name === 'RUNNING',
+      isSuccess: status.name === 'COMPLETED',
+      mark: replayMark(memo),
+    };
+  }
+
+  async #resetRunId(): Promise<string | undefined> {
+    const { workflowId, runId } = this.#run;
+    const description = await describe(this.client, workflowId, runId);
+    return description?.raw.workflowExtendedInfo?.resetRunId || undefined;
+  }
+}
+
+async function describe(client: Client, workflowId: string, runId?: string) {
+  try {
+    return await client.workflow.getHandle(workflowId, runId).describe();
+  } catch (error) {
+    if (isNotFound(error) || (error as Error).name === 'WorkflowNotFoundError') return undefined;
+    throw error;
+  }
+}
+
+/** Of the run, or of the last one that goes on from it. */
+async function endOf({ workflowId, runId }: ReplayRun): Promise<ReplayEnd> {
+  try {
+    await Context.current().client.workflow.getHandle(workflowId, runId).result();
+    return { status: 'Success' };
+  } catch (error) {
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    const { cause } = error;
+    return {
+      status:
+        cause instanceof CancelledFailure
+          ? 'Cancelled'
+          : cause instanceof TerminatedFailure
+            ? 'Terminated'
+            : cause instanceof TimeoutFailure
+              ? 'TimedOut'
+              : 'Error',
+      error: describeError(cause ?? error).message,
+    };
+  }
+}
+
+function cancelled(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}

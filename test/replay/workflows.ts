@@ -1,0 +1,22 @@
+/** A pipeline of two steps, beside the ready-made replay. */
+import { continueAsNew, proxyActivities } from '@temporalio/workflow';
+
+export { replayBatch } from '../../src/workflows/index.js';
+
+export interface Steps {
+  step(name: string): Promise<void>;
+}
+
+const { step } = proxyActivities<Steps>({ startToCloseTimeout: '10s', retry: { maximumAttempts: 1 } });
+
+export async function twoSteps(file: string): Promise<string> {
+  await step(`read ${file}`);
+  await step(`load ${file}`);
+  return `${file} is in`;
+}
+
+/** Goes on in another run before it does anything that may fail. */
+export async function twoRuns(file: string, isSecond = false): Promise<void> {
+  if (!isSecond) await continueAsNew<typeof twoRuns>(file, true);
+  await step(`load ${file}`);
+}
