@@ -24,7 +24,7 @@ type LoadStep = Parameters<TransferActivities['loadTables']>[0];
 
 export function loadTables(
   connections: Connections,
-  { source, staging, target, tables, mode, allowRejected }: LoadStep,
+  { source, staging, target, tables, mode, allowRejected, replaces }: LoadStep,
 ): Promise<TransferCounts | OvertakenLoad> {
   const step = batchStep();
   return beating(({ signal, report }) =>
@@ -45,6 +45,7 @@ export function loadTables(
         const load: Load = {
           batch: { storeID: step.storeID, logID: step.id, runID: step.runID, loadedAt: isoTime(Date.now()) },
           mode,
+          replaces,
           location: area.location,
           tables: [...loading.keys()],
           allowRejected,

@@ -19,7 +19,7 @@ export function planIntervals(connections: Connections, step: PlanStep): Promise
     withPlace(connections, { role: 'openSource', name: step.source, signal }, (source) =>
       withPlace(connections, { role: 'openTarget', name: step.target, signal }, async (target) => {
         batchStep().rows({ source: source.label, target: target.label });
-        const ledger = await ledgerOf(target, step.tables);
+        const ledger = await ledgerOf(target, step);
         const planned = await withSnapshot(source, undefined, (snapshot) =>
           inOrder(step.tables, async (table, index) => {
             report({ tables: index });
@@ -34,11 +34,18 @@ export function planIntervals(connections: Connections, step: PlanStep): Promise
   );
 }
 
-async function ledgerOf(target: TransferTarget, tables: readonly TableStep[]): Promise<LedgerInterval[][]> {
-  if (target.intervals) return target.intervals(tables.map(({ to }) => parseTableName(to, 'to')));
-  throw new BadConfig(
-    `${target.label} can't be the target of an incremental transfer, because it keeps no ledger of intervals. Use historicalTransfer`,
-  );
+/** What a batch has brought in whose place this one takes is not in. */
+async function ledgerOf(target: TransferTarget, { tables, replaces }: PlanStep): Promise<LedgerInterval[][]> {
+  if (!target.intervals) {
+    throw new BadConfig(
+      `${target.label} can't be the target of an incremental transfer, because it keeps no ledger of intervals. Use historicalTransfer`,
+    );
+  }
+  const own = batchStep().storeID;
+  const isReplaced = ({ storeID, logID }: LedgerInterval): boolean =>
+    storeID === own && replaces.includes(logID);
+  const ledger = await target.intervals(tables.map(({ to }) => parseTableName(to, 'to')));
+  return ledger.map((entries) => entries.filter((entry) => !isReplaced(entry)));
 }
 
 interface PlannedTable {

@@ -9,7 +9,14 @@ import type { temporal } from '@temporalio/proto';
 import { describeError } from '../audit/describeError.js';
 import { isNotFound } from '../audit/temporalReader.js';
 import type { PipelineLog } from '../domain/model.js';
-import type { Refusal, ReplayActivities, ReplayEnd, ReplayInput, ReplayRun } from '../domain/replay.js';
+import type {
+  Refusal,
+  ReplayActivities,
+  ReplayEnd,
+  ReplayInput,
+  ReplayMark,
+  ReplayRun,
+} from '../domain/replay.js';
 import { REPLAY_MEMO, replayMark } from '../domain/replay.js';
 import type { AuditReader } from '../engines/contract.js';
 import { beating } from './beating.js';
@@ -23,12 +30,16 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
   return {
     async beginReplay(input) {
       const { batchId, from = 'start' } = input;
-      const batch = await findBatch(openReader, batchId);
+      const chain = await findChain(openReader, batchId);
+      const [batch] = chain;
       if (!batch) return refuse(`There is no batch ${batchId}. See: batchtrail batches`);
       if (batch.WorkflowType === null) {
         return refuse(`Batch ${batchId} is an activity without a workflow. Start it again by hand`);
       }
-      const replay = new Replay(batch);
+      const replay = new Replay(
+        batch,
+        chain.map(({ LogID }) => LogID),
+      );
       const begun =
         (await replay.begunBefore()) ?? refusal(batch, input) ?? (await replay.conflict(input.force));
       if (begun) return begun;
@@ -39,13 +50,17 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
   };
 }
 
-async function findBatch(
-  openReader: () => Promise<AuditReader>,
-  logID: number,
-): Promise<PipelineLog | undefined> {
+/** The batch, the one that it is a replay of, and so on. */
+async function findChain(openReader: () => Promise<AuditReader>, logID: number): Promise<PipelineLog[]> {
   const reader = await openReader();
   try {
-    return (await reader.batch(logID))?.batch;
+    const chain: PipelineLog[] = [];
+    for (let next: number | null = logID; next !== null; next = chain.at(-1)!.ReplayOfLogID) {
+      const record = await reader.batch(next);
+      if (!record) break;
+      chain.push(record.batch);
+    }
+    return chain;
   } finally {
     await reader.close();
   }
@@ -98,11 +113,18 @@ class Replay {
   readonly #run: ReplayRun;
   readonly #request: string;
 
-  constructor({ LogID, WorkflowID, RunID }: PipelineLog) {
+  constructor(
+    { LogID, WorkflowID, RunID }: PipelineLog,
+    /** This batch's LogID, and those of the ones that it is a replay of. */
+    readonly batches: readonly number[],
+  ) {
     const { workflowExecution, activityId } = activityInfo();
     this.#logID = LogID;
     // After a reset the batch's latest run is another one: an attempt tells the next one which it was about.
-    this.#run = (activityInfo().heartbeatDetails as ReplayRun | undefined) ?? { workflowId: WorkflowID!, runId: RunID! };
+    this.#run = (activityInfo().heartbeatDetails as ReplayRun | undefined) ?? {
+      workflowId: WorkflowID!,
+      runId: RunID!,
+    };
     heartbeat(this.#run);
     this.#request = `${workflowExecution?.runId} ${activityId}`;
   }
@@ -145,12 +167,17 @@ class Replay {
     const started = events?.[0]?.workflowExecutionStartedEventAttributes;
     if (!started) return this.#erased();
     const { workflowId, runId } = this.#run;
-    const mark = await encodeToPayload(options.loadedDataConverter, { run: runId, request: this.#request });
+    const mark: ReplayMark = { run: runId, batches: this.batches, request: this.#request };
     try {
       const { runId: newRunId } = await workflowService.startWorkflowExecution({
         ...takenOver(started),
         ...{ namespace: options.namespace, workflowId, identity: options.identity, requestId: this.#request },
-        memo: { fields: { ...started.memo?.fields, [REPLAY_MEMO]: mark } },
+        memo: {
+          fields: {
+            ...started.memo?.fields,
+            [REPLAY_MEMO]: await encodeToPayload(options.loadedDataConverter, mark),
+          },
+        },
         workflowIdReusePolicy: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
       });

@@ -9,6 +9,8 @@ export const REPLAY_MEMO = 'batchtrailReplay';
 export interface ReplayMark {
   /** The run that failed. */
   readonly run: string;
+  /** The LogIDs of its batch, and of those that it was a replay of: what they loaded makes room for what this one loads. */
+  readonly batches: readonly number[];
   /** Who asked for this replay, so that who asks twice is known again. */
   readonly request: string;
 }
@@ -16,8 +18,13 @@ export interface ReplayMark {
 export function replayMark(memo: Readonly<Record<string, unknown>> | undefined): ReplayMark | undefined {
   const mark = memo?.[REPLAY_MEMO];
   if (typeof mark !== 'object' || mark === null) return undefined;
-  const { run, request } = mark as Partial<Record<keyof ReplayMark, unknown>>;
-  return typeof run === 'string' && typeof request === 'string' ? { run, request } : undefined;
+  const { run, batches, request } = mark as Partial<Record<keyof ReplayMark, unknown>>;
+  const isMark =
+    typeof run === 'string' &&
+    Array.isArray(batches) &&
+    batches.every((logID) => Number.isSafeInteger(logID)) &&
+    typeof request === 'string';
+  return isMark ? { run, batches: batches as number[], request } : undefined;
 }
 
 export const REPLAY_FROM = ['start', 'failure'] as const;

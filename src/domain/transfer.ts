@@ -127,6 +127,7 @@ export interface TransferActivities {
       overlap: number;
       /** Whether holes before the window are moved, too. */
       holes: boolean;
+      replaces: readonly number[];
     },
   ): Promise<CursorStep[]>;
   /** Keeps a snapshot open until it is cancelled, and signals its id to the workflow. */
@@ -146,6 +147,8 @@ export interface TransferActivities {
       tables: ReadonlyArray<{ step: TableStep; extracted: ExtractedTable }>;
       mode: TransferMode;
       allowRejected: boolean;
+      /** The LogIDs of batches that failed, and whose place this one takes. */
+      replaces: readonly number[];
     },
   ): Promise<TransferCounts | OvertakenLoad>;
   cleanStaging(step: { staging: string; own: boolean }): Promise<{ removed: number }>;

@@ -105,7 +105,7 @@ export interface TransferTarget {
   check(tables: readonly IncomingTable[], mode: TransferMode, location: string): Promise<void>;
   /**
    * Puts all tables of a batch into the target in one transaction with the ledger, in place of what the ledger says that
-   * an earlier attempt of this batch put there. Tables and columns that are missing are made.
+   * an earlier attempt of this batch put there, and the batches that it replaces. Tables and columns that are missing are made.
    */
   load(load: Load): Promise<void>;
   /**
@@ -165,6 +165,8 @@ export interface BatchStamp {
 
 export interface Load {
   readonly batch: BatchStamp;
+  /** The LogIDs of batches of the same store. */
+  readonly replaces: readonly number[];
   readonly mode: TransferMode;
   /** The staging area's. */
   readonly location: string;

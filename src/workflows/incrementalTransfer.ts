@@ -10,6 +10,7 @@ import { DEFAULT_PARALLEL } from '../domain/transfer.js';
 import { checkInput } from './checkInput.js';
 import { failureType } from './failureType.js';
 import { moveTables } from './moveTables.js';
+import { replacedBatches } from './replacedBatches.js';
 import { steps } from './transferSteps.js';
 
 /** How often it is found out again what is to be moved, because another batch moved it meanwhile. */
@@ -31,7 +32,10 @@ export async function incrementalTransfer(input: IncrementalTransferInput): Prom
   const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode, allowRejected });
   const move = async (holes: boolean): Promise<Moved> => {
     const { lag, overlap } = pace;
-    const planned = await steps.planIntervals({ ...places, tables, window, lag, overlap, holes });
+    const planned = await steps.planIntervals({
+      ...{ ...places, tables, window, lag, overlap, holes },
+      replaces: replacedBatches(),
+    });
     const chosen = tables
       .map((table, index) => ({ ...table, cursor: planned[index]! }))
       .filter(({ cursor }) => cursor.claims.length > 0);

@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TransferCounts, TransferMode } from '../domain/transfer.js';
 import type { Extraction } from './extractTables.js';
 import { extractTables } from './extractTables.js';
+import { replacedBatches } from './replacedBatches.js';
 import { steps } from './transferSteps.js';
 
 export interface Move extends Extraction {
@@ -18,7 +19,7 @@ export async function moveTables({ mode, allowRejected, ...extraction }: Move): 
     const result = await steps.loadTables({
       ...places,
       tables: tables.map((step, index) => ({ step, extracted: extracted.tables[index]! })),
-      ...{ mode, allowRejected },
+      ...{ mode, allowRejected, replaces: replacedBatches() },
     });
     if (!('overtaken' in result)) return result;
     throw ApplicationFailure.nonRetryable(result.overtaken, 'Overtaken');

@@ -72,6 +72,11 @@ export class Ledger {
     this.#name = formatTableName(table);
   }
 
+  /** Of another batch of the same store. */
+  of(logID: number): Ledger {
+    return new Ledger(this.session, this.table, { ...this.batch, logID });
+  }
+
   /** Rows of this batch that the ledger does not list are another store's, or a person's. */
   async checkListed(): Promise<void> {
     const { storeID, logID } = this.batch;
@@ -102,7 +107,7 @@ export class Ledger {
     );
   }
 
-  /** Takes out what an earlier attempt of this batch put in. */
+  /** Takes out what this batch put in. */
   async removeOwn(): Promise<void> {
     const { storeID, logID } = this.batch;
     await this.session.rows(`DELETE FROM ${quoted(this.table)} WHERE batchid = $1`, [logID]);

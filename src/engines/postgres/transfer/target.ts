@@ -102,10 +102,11 @@ async function loadTable(session: Session, load: Load, table: LoadingTable): Pro
   const { name, columns } = await prepareTable(session, table);
   await makeLedger(session, name.schema);
   const ledger = new Ledger(session, name, batch);
-  await ledger.checkListed();
+  const removable = [ledger, ...load.replaces.map((logID) => ledger.of(logID))];
+  for (const one of removable) await one.checkListed();
   if (mode === 'replace') await ledger.checkAllListed();
   const before = (await ledger.countRows()).total;
-  await ledger.removeOwn();
+  for (const one of removable) await one.removeOwn();
   if (mode === 'replace') await ledger.removeAll();
   if (table.claim) await takeIntervals(ledger, table, table.claim, columns);
   const names = columns.map((column) => quote(column.name)).join(', ');

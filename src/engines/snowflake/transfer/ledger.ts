@@ -88,6 +88,11 @@ export class Ledger {
     this.#own = [this.#name, batch.logID, batch.storeID];
   }
 
+  /** Of another batch of the same store. */
+  of(logID: number): Ledger {
+    return new Ledger(this.session, this.table, { ...this.batch, logID });
+  }
+
   /** Rows of this batch that the ledger does not list are another store's, or a person's. */
   async checkListed(): Promise<void> {
     const { storeID, logID } = this.batch;
@@ -118,7 +123,7 @@ export class Ledger {
     );
   }
 
-  /** Takes out what an earlier attempt of this batch put in. */
+  /** Takes out what this batch put in. */
   async removeOwn(): Promise<void> {
     await this.session.run(`DELETE FROM ${quoted(this.table)} WHERE BATCHID = ?`, [this.batch.logID]);
     for (const list of ['BATCHLOAD', 'BATCHINTERVAL', 'BATCHREJECTED']) {

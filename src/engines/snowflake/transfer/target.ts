@@ -158,10 +158,11 @@ async function loadTable(
 ): Promise<void> {
   const { batch, mode } = load;
   const ledger = new Ledger(session, name, batch);
-  await ledger.checkListed();
+  const removable = [ledger, ...load.replaces.map((logID) => ledger.of(logID))];
+  for (const one of removable) await one.checkListed();
   if (mode === 'replace') await ledger.checkAllListed();
   const before = (await ledger.countRows()).total;
-  await ledger.removeOwn();
+  for (const one of removable) await one.removeOwn();
   if (mode === 'replace') await ledger.removeAll();
   const chunks = await incoming.count();
   const rejected = await setAside(

@@ -53,6 +53,11 @@ export class Ledger {
     db.exec(TABLES);
   }
 
+  /** Of another batch of the same store. */
+  of(logID: number): Ledger {
+    return new Ledger(this.db, this.table, { ...this.batch, logID });
+  }
+
   /** Rows of this batch that the ledger does not list are another store's, or a person's. */
   checkListed(): void {
     const { storeID, logID } = this.batch;
@@ -86,7 +91,7 @@ export class Ledger {
     );
   }
 
-  /** Takes out what an earlier attempt of this batch put in. */
+  /** Takes out what this batch put in. */
   removeOwn(): void {
     const { storeID, logID } = this.batch;
     this.db.prepare(`DELETE FROM ${quote(this.table.name)} WHERE ${BATCH_ID} = ?`).run(BigInt(logID));

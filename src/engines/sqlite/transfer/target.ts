@@ -102,10 +102,11 @@ class SqliteTarget implements TransferTarget {
     const name = nameOf(db, table.to);
     const columns = prepareTable(db, name, table);
     const ledger = new Ledger(db, { name, fullName: this.#fullName(table.to, name) }, batch);
-    ledger.checkListed();
+    const removable = [ledger, ...load.replaces.map((logID) => ledger.of(logID))];
+    for (const one of removable) one.checkListed();
     if (mode === 'replace') ledger.checkAllListed();
     const before = ledger.countRows().total;
-    ledger.removeOwn();
+    for (const one of removable) one.removeOwn();
     if (mode === 'replace') ledger.removeAll();
     if (table.claim) takeIntervals(ledger, table, table.claim, columns);
     const { loaded, rejected, newer } = await loadChunks(db, {
