@@ -18,10 +18,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/globalSetup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    // Most files wait more than they work, for a server, a lock or a timeout.
-    maxWorkers: 3,
+    // For what hangs. A machine that is busy with other work as well takes its time.
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
+    // Two cores; most files wait more than they work, for a server, a lock or a timeout.
+    maxWorkers: 2,
     sequence: { sequencer: LongFirst },
   },
 });

@@ -3,8 +3,12 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runChaos, type ChaosResult } from './chaos.js';
+import { checkAttempts } from './checker/attemptChecks.js';
+import type { EventRow } from './checker/auditRows.js';
 import { check } from './checker/checker.js';
 import { describeFinding, type Finding } from './checker/finding.js';
+import type { TemporalRun } from './checker/temporalRuns.js';
+import type { JournalLine } from './journal.js';
 import { planFaults, type Fault } from './plan.js';
 import { System } from './system.js';
 
@@ -134,6 +138,35 @@ describe('the checker names', () => {
     const { row, found } = await spoil(spoiling);
     expect(found).toMatchObject(spoiling.expected(row));
   });
+});
+
+it('the checker takes an attempt for proved when a journal tells of a later one', () => {
+  const run: TemporalRun = {
+    ...{ WorkflowID: 'workflow', RunID: 'run', originalRunID: 'run', status: 'Error', beganAt: 0 },
+    // The run ended while it was tried again, so history does not name its attempts.
+    activities: [{ ActivityID: '1', attempt: 0, end: undefined, isCopied: false }],
+  };
+  const line = (Attempt: number): JournalLine => ({
+    ...{ RunID: 'run', ActivityID: '1', Attempt, scheduledAt: 0, at: 0, process: 'worker' },
+  });
+  const events = [1, 2].flatMap((Attempt) =>
+    ['start', 'lost'].map((EventType): EventRow => ({
+      ...{
+        LogID: 1,
+        RunID: 'run',
+        ActivityID: '1',
+        Attempt,
+        EventType,
+        EventTime: '2026-01-01T00:00:00.000Z',
+      },
+      ...{ Message: null, Worker: null, Witness: 'history' },
+    })),
+  );
+  const row = { RunID: 'run', LogID: 1, Status: 'Error', CertifiedAt: '', GapCount: 4 };
+  const found = (...journal: JournalLine[]): string[] =>
+    checkAttempts({ batches: [], runs: [row], events }, [run], journal, []).findings.map(({ rule }) => rule);
+  expect(found(line(2))).toEqual([]);
+  expect(found(line(1))).toEqual(['event of nothing', 'event of nothing']);
 });
 
 describe('the plan', () => {

@@ -30,6 +30,9 @@ import { activities } from './activities.js';
 
 export const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 
+/** Longer than anything takes here, so that only what never comes is waited for in vain. */
+const PATIENCE_MS = 60_000;
+
 export interface StageOptions {
   readonly address: string;
   readonly temporalCli: string;
@@ -199,7 +202,7 @@ export class Scene {
     what: string,
     look: () => Promise<T | undefined | false> | T | undefined | false,
   ): Promise<T> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const began = Date.now();
       const found = await look();

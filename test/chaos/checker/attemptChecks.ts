@@ -109,7 +109,9 @@ function unproved(
 ): Finding[] {
   const proved = new Set(
     expected
-      .filter(({ journal, isInHistory, hasNoStart }) => journal || isInHistory || hasNoStart)
+      .filter(
+        (attempt) => attempt.journal || attempt.isInHistory || attempt.hasSuccessor || attempt.hasNoStart,
+      )
       .map(({ run, ActivityID, Attempt }) => attemptKey(run.RunID, ActivityID, Attempt)),
   );
   const findings = new Map<string, Finding>();

@@ -13,6 +13,8 @@ export interface ExpectedAttempt {
   readonly last: TemporalActivity | undefined;
   /** Whether history alone proves this attempt. */
   readonly isInHistory: boolean;
+  /** A journal tells of a later one. A server that stops may have counted an attempt that reached no worker's code. */
+  readonly hasSuccessor: boolean;
   /** Temporal ended the activity before any worker had taken it, so this one has no start. */
   readonly hasNoStart: boolean;
 }
@@ -53,13 +55,16 @@ function attemptsOf(
   const hasNoStart = activity.end !== undefined && activity.attempt === 0 && seenLast === 0;
   // History does not name the attempt of an activity that is tried again when the run ends.
   const last = hasNoStart ? 1 : Math.max(activity.attempt, seenLast);
-  return Array.from({ length: last }, (_, index) => ({
+  const all = Array.from({ length: last }, (_, index) => index + 1);
+  const lastNoted = all.findLast((Attempt) => lines.has(attemptKey(run.RunID, ActivityID, Attempt))) ?? 0;
+  return all.map((Attempt) => ({
     run,
     ActivityID,
-    Attempt: index + 1,
-    journal: lines.get(attemptKey(run.RunID, ActivityID, index + 1)),
-    last: index + 1 === last ? activity : undefined,
-    isInHistory: index < activity.attempt,
+    Attempt,
+    journal: lines.get(attemptKey(run.RunID, ActivityID, Attempt)),
+    last: Attempt === last ? activity : undefined,
+    isInHistory: Attempt <= activity.attempt,
+    hasSuccessor: Attempt < lastNoted,
     hasNoStart,
   }));
 }
