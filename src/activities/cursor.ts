@@ -37,8 +37,8 @@ function kindOf({ kind }: ColumnType): CursorKind | undefined {
 
 export function claimOf(source: string, table: TableStep): Claim | undefined {
   if (!table.cursor) return undefined;
-  const { column, kind, claims, force } = table.cursor;
-  return { column, kind, force, intervals: claims, source: sourceName(source, table) };
+  const { kind, claims, force } = table.cursor;
+  return { kind, force, intervals: claims, source: sourceName(source, table) };
 }
 
 /** So that it fits into a key of any database. */

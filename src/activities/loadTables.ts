@@ -82,7 +82,7 @@ export function loadTables(
 
 async function loadingTable(
   area: Staging,
-  { to }: TableStep,
+  { to, cursor }: TableStep,
   { name, chunks }: ExtractedTable,
   mode: LoadStep['mode'],
 ): Promise<LoadingTable> {
@@ -91,6 +91,7 @@ async function loadingTable(
     to: parseTableName(to, 'to'),
     columns,
     key: mode === 'merge' ? key : [],
+    cursor: cursor?.column,
     chunks: chunks.map(({ object, rows }) => ({ rows, object, open: () => openChunk(area, object) })),
   };
 }

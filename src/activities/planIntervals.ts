@@ -34,18 +34,11 @@ export function planIntervals(connections: Connections, step: PlanStep): Promise
   );
 }
 
-/** What a batch has brought in whose place this one takes is not in. */
-async function ledgerOf(target: TransferTarget, { tables, replaces }: PlanStep): Promise<LedgerInterval[][]> {
-  if (!target.intervals) {
-    throw new BadConfig(
-      `${target.label} can't be the target of an incremental transfer, because it keeps no ledger of intervals. Use historicalTransfer`,
-    );
-  }
-  const own = batchStep().storeID;
-  const isReplaced = ({ storeID, logID }: LedgerInterval): boolean =>
-    storeID === own && replaces.includes(logID);
-  const ledger = await target.intervals(tables.map(({ to }) => parseTableName(to, 'to')));
-  return ledger.map((entries) => entries.filter((entry) => !isReplaced(entry)));
+async function ledgerOf(target: TransferTarget, { tables }: PlanStep): Promise<LedgerInterval[][]> {
+  if (target.intervals) return target.intervals(tables.map(({ to }) => parseTableName(to, 'to')));
+  throw new BadConfig(
+    `${target.label} can't be the target of an incremental transfer, because it keeps no ledger of intervals. Use historicalTransfer`,
+  );
 }
 
 interface PlannedTable {
@@ -66,7 +59,7 @@ async function planTable(
   const table = { ...asGiven, cursor: { ...asGiven.cursor!, column } };
   const { own, inside } = ofSameRows(step, table, entries);
   const window = step.window ?? (await newKeys(step, table, { snapshot, inside }));
-  // After a reset, this batch moves again what it had moved, and that takes the place of what it had loaded.
+  // What makes room for this load is moved again, all of it: what others have moved since may have hidden it.
   const claims = joined([...own, ...(window ? missing(step, table, { window, inside }) : [])], kind);
   const early = claims.map(({ from, to }) => ({ from: moved(from, -step.overlap, kind), to }));
   return {
@@ -81,12 +74,17 @@ interface Inside {
   readonly inside: readonly LedgerInterval[];
 }
 
+interface Divided extends Inside {
+  /** What this batch had moved before a reset, and those that it replays. */
+  readonly own: readonly LedgerInterval[];
+}
+
 /** The entries of these rows; others may load other rows into the same table. */
 function ofSameRows(
-  { source }: PlanStep,
+  { source, replaces }: PlanStep,
   table: TableStep,
   entries: readonly LedgerInterval[],
-): Inside & { own: LedgerInterval[] } {
+): Divided {
   const name = sourceName(source, table);
   const same = entries.filter((one) => one.source === name);
   if (entries.length > 0 && same.length === 0 && !table.cursor!.force) {
@@ -96,7 +94,8 @@ function ofSameRows(
     );
   }
   const { storeID, id } = batchStep();
-  const isOwn = (one: LedgerInterval): boolean => one.storeID === storeID && one.logID === id;
+  const isOwn = (one: LedgerInterval): boolean =>
+    one.storeID === storeID && [id, ...replaces].includes(one.logID);
   return { own: same.filter(isOwn), inside: same.filter((one) => !isOwn(one)) };
 }
 

@@ -149,7 +149,7 @@ async function incomingTable(
   const { columns, primaryKey } = described;
   checkCursor(table, described);
   const key = mode === 'merge' ? keyOf(table, columns, primaryKey) : [];
-  return { to: parseTableName(table.to, 'to'), columns, key };
+  return { to: parseTableName(table.to, 'to'), columns, key, cursor: described.cursor?.name };
 }
 
 function keyOf(

@@ -121,6 +121,8 @@ export interface IncomingTable {
   readonly columns: readonly Column[];
   /** Empty, except for `merge`. */
   readonly key: readonly string[];
+  /** The column by which an interval's rows are found, in the words of the source: the target's must be of its kind. */
+  readonly cursor?: string | undefined;
 }
 
 export interface LoadingTable extends IncomingTable {
@@ -128,10 +130,8 @@ export interface LoadingTable extends IncomingTable {
   readonly claim?: Claim | undefined;
 }
 
-/** The intervals that are in with the rows. Throws `Overtaken` when another batch was faster. */
+/** The intervals of the cursor that are in with the rows. A load throws `Overtaken` when another batch was faster. */
 export interface Claim {
-  /** In the words of the source. It is among the columns. */
-  readonly column: string;
   readonly kind: CursorKind;
   /** Whose rows they are: intervals of two sources have nothing to do with each other. */
   readonly source: string;

@@ -241,9 +241,9 @@ describe('a key that rises', () => {
     add('keys', '10:00', '10:01', '10:02');
     expect(await moveKeys('keys')).toMatchObject({ rowsProcessed: 3 });
     expect(await moveKeys('keys')).toMatchObject({ rowsProcessed: 0 });
-    source(`INSERT INTO keys (id) VALUES (10), (9007199254740993)`);
+    source(`INSERT INTO keys (id) VALUES (10), (9223372036854775807)`);
     expect(await moveKeys('keys')).toMatchObject({ rowsProcessed: 2, recordCountAfter: 5 });
-    expect(intervals('keys')).toEqual(['1-4 by 1', '4-9007199254740994 by 2']);
+    expect(intervals('keys')).toEqual(['1-4 by 1', '4-9223372036854775808 by 2']);
   });
 
   it('is moved as far as the lag, and from the overlap on', async () => {
@@ -369,6 +369,7 @@ describe('bad input', () => {
   beforeAll(() => {
     source(`CREATE TABLE bad (id INTEGER PRIMARY KEY, at TIMESTAMP, d DATE, t TEXT);
       CREATE TABLE keyless (id INTEGER, at TIMESTAMP)`);
+    target(`CREATE TABLE texts (id TEXT, at TEXT, d DATE, t TEXT, BatchID INTEGER, LoadedAt TEXT)`);
   });
 
   it.each([
@@ -396,6 +397,10 @@ describe('bad input', () => {
     [
       { source: 'files', tables: [{ from: 'shop.orders', to: 'DWH.bad' }] },
       'is a CSV file, from which rows can’t be chosen',
+    ],
+    [
+      { tables: [{ from: 'app.bad', to: 'DWH.texts' }] },
+      "DWH.texts: the cursor at is text, and the source's is timestamp without zone, so an interval's rows can't be found by it",
     ],
     [
       { at: new Date(Date.now() + 86_400_000).toISOString() },

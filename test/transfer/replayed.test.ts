@@ -110,6 +110,33 @@ it('rows that no ledger lists are left alone, and the replay fails', async () =>
   expect(rig.rows('target/DWH', 'SELECT id FROM strange ORDER BY id')).toEqual([[1n], [2n]]);
 });
 
+it('all that a batch had moved is moved again, also when others have moved on since', async () => {
+  source(`CREATE TABLE keys (id INTEGER PRIMARY KEY); INSERT INTO keys VALUES (1), (2)`);
+  const transfer = async (): Promise<BatchRecord> =>
+    rig.batchOf(
+      await rig.start('incrementalTransfer', {
+        ...{ ...OWN_PLACES, tables: [{ from: 'app.keys', to: 'DWH.keys' }], cursor: 'id', mode: 'append' },
+      }),
+    );
+  const first = await transfer();
+  source('INSERT INTO keys VALUES (3)');
+  const second = await transfer();
+  source('INSERT INTO keys VALUES (4)');
+
+  const again = await replayed(first);
+  const [other, own] = [second, again].map(({ batch }) => BigInt(batch.LogID));
+  expect(rig.rows('target/DWH', 'SELECT id, BatchID FROM keys ORDER BY id')).toEqual([
+    ...[
+      [1n, own],
+      [2n, own],
+    ],
+    ...[
+      [3n, other],
+      [4n, own],
+    ],
+  ]);
+});
+
 it("a scheduled run's replay moves the window of its own nominal time", async () => {
   source(`CREATE TABLE orders (id INTEGER PRIMARY KEY, at TIMESTAMP);
     INSERT INTO orders VALUES (1, '2025-11-01 06:10'), (2, '2025-11-01 06:40')`);

@@ -24,7 +24,7 @@ export interface FittedColumn {
  * what the engine calls a column that it makes. Nothing is dropped or narrowed: that is an error which names the column.
  */
 export function fitColumns(
-  { to, columns }: IncomingTable,
+  { to, columns, cursor }: IncomingTable,
   existing: readonly Column[] | undefined,
   newName: (name: string) => string = (name) => name,
 ): FittedColumn[] {
@@ -50,6 +50,12 @@ export function fitColumns(
       throw new BadInput(
         `${table}: the column ${found.name} is ${describeType(found.type)}, and the source's is ${describeType(type)}, which does not fit in. ` +
           'Widen the column, or change the source',
+      );
+    }
+    if (found && name === cursor && found.type.kind !== type.kind) {
+      throw new BadInput(
+        `${table}: the cursor ${found.name} is ${describeType(found.type)}, and the source's is ${describeType(type)}, so an interval's rows can't be found by it. ` +
+          'Make the column of the same type',
       );
     }
     // Rows that are there have no value for a column that comes later.

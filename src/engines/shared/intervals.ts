@@ -33,10 +33,10 @@ export function takeOver(
 }
 
 /** A row that is merged over a newer one would bring back what was changed since. */
-export function checkNotOlder({ to, claim }: LoadingTable, rows: number): void {
+export function checkNotOlder({ to, cursor }: LoadingTable, rows: number): void {
   if (rows === 0) return;
   throw new Overtaken(
-    `${formatTableName(to)} holds ${rows} rows that are newer by ${claim!.column} than those that were read. ` +
+    `${formatTableName(to)} holds ${rows} rows that are newer by ${cursor} than those that were read. ` +
       'When no other transfer loads them, the source has gone back in time: bring the table up to date with historicalTransfer',
   );
 }

@@ -124,7 +124,7 @@ async function takeIntervals(
   columns: readonly FittedColumn[],
 ): Promise<void> {
   const change = takeOver(await ledger.intervals(), table.to, claim, ledger.batch);
-  if (claim.force) await ledger.removeRows(claim, fittedName(table, columns, claim.column));
+  if (claim.force) await ledger.removeRows(claim, fittedName(table, columns, table.cursor!));
   await ledger.changeIntervals(change);
 }
 
@@ -219,7 +219,7 @@ async function merge(
   await session.run(`ANALYZE ${INCOMING}`);
   const isSame = keys.map((key) => `T.${quote(key)} = I.${quote(key)}`).join(' AND ');
   if (table.claim) {
-    const cursor = quote(fittedName(table, columns, table.claim.column));
+    const cursor = quote(fittedName(table, columns, table.cursor!));
     const [[newer]] = (await session.rows(
       `SELECT count(*) FROM ${quoted(name)} AS T JOIN ${INCOMING} AS I ON ${isSame} WHERE T.${cursor} > I.${cursor}`,
     )) as [[string]];

@@ -128,7 +128,7 @@ function keyRemover(
   const placeOf = (wanted: string): number => table.columns.findIndex((column) => column.name === wanted);
   const places = table.key.map(placeOf);
   const condition = places.map((place) => `${quote(columns[place]!.name)} = ?`).join(' AND ');
-  const cursor = table.claim && { kind: table.claim.kind, place: placeOf(table.claim.column) };
+  const cursor = table.claim && { kind: table.claim.kind, place: placeOf(table.cursor!) };
   const isNewer = cursor
     ? `${position(cursor.kind, quote(columns[cursor.place]!.name))} > ${position(cursor.kind, '@cursor')}`
     : 'false';

@@ -168,10 +168,7 @@ class SqliteSnapshot implements Snapshot {
 }
 
 /** A condition stands on lines of its own, so that a comment at its end hides nothing. */
-function rowsOf(
-  { table, where, cursor }: Selection,
-  what: string,
-): { sql: string; values: Array<string | bigint> } {
+function rowsOf({ table, where, cursor }: Selection, what: string): { sql: string; values: string[] } {
   const within = cursor && isWithin(cursor, cursor.reads);
   const conditions = [
     ...(where === undefined ? [] : [`(\n${where}\n)`]),

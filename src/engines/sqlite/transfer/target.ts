@@ -191,7 +191,7 @@ function takeIntervals(
   columns: readonly FittedColumn[],
 ): void {
   const change = takeOver(ledger.intervals(), table.to, claim, ledger.batch);
-  if (claim.force) ledger.removeRows(claim, fittedName(table, columns, claim.column));
+  if (claim.force) ledger.removeRows(claim, fittedName(table, columns, table.cursor!));
   ledger.changeIntervals(change);
 }
 
