@@ -7,6 +7,7 @@ import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { describeError } from '../audit/describeError.js';
+import { openBatches } from '../audit/openBatches.js';
 import { isNotFound } from '../audit/temporalReader.js';
 import type { PipelineLog } from '../domain/model.js';
 import type {
@@ -28,9 +29,12 @@ const { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } = proto.temporal.api.e
 
 export function replayActivities(openReader: () => Promise<AuditReader>): ReplayActivities {
   return {
+    findOpen: (filter) =>
+      reading(openReader, async (reader) => (await openBatches(reader, filter)).map(({ LogID }) => LogID)),
+
     async beginReplay(input) {
       const { batchId, from = 'start' } = input;
-      const chain = await findChain(openReader, batchId);
+      const chain = await reading(openReader, (reader) => findChain(reader, batchId));
       const [batch] = chain;
       if (!batch) return refuse(`There is no batch ${batchId}. See: batchtrail batches`);
       if (batch.WorkflowType === null) {
@@ -50,20 +54,27 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
   };
 }
 
-/** The batch, the one that it is a replay of, and so on. */
-async function findChain(openReader: () => Promise<AuditReader>, logID: number): Promise<PipelineLog[]> {
+async function reading<T>(
+  openReader: () => Promise<AuditReader>,
+  work: (reader: AuditReader) => Promise<T>,
+): Promise<T> {
   const reader = await openReader();
   try {
-    const chain: PipelineLog[] = [];
-    for (let next: number | null = logID; next !== null; next = chain.at(-1)!.ReplayOfLogID) {
-      const record = await reader.batch(next);
-      if (!record) break;
-      chain.push(record.batch);
-    }
-    return chain;
+    return await work(reader);
   } finally {
     await reader.close();
   }
+}
+
+/** The batch, the one that it is a replay of, and so on. */
+async function findChain(reader: AuditReader, logID: number): Promise<PipelineLog[]> {
+  const chain: PipelineLog[] = [];
+  for (let next: number | null = logID; next !== null; next = chain.at(-1)!.ReplayOfLogID) {
+    const record = await reader.batch(next);
+    if (!record) break;
+    chain.push(record.batch);
+  }
+  return chain;
 }
 
 function refuse(reason: string): Refusal {

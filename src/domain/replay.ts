@@ -1,7 +1,8 @@
 /** Doing a failed batch again: the mark that its new run carries, and what the workflow and its activities say to each other. */
+import { BadInput } from './errors.js';
 import type { BatchStatus } from './model.js';
 import type { Check } from './shape.js';
-import { flag, object, oneOf, optional, positive } from './shape.js';
+import { flag, object, oneOf, optional, positive, show, text } from './shape.js';
 
 /** In the memo of a run that does another one again. Runs that go on from it have the memo, too. */
 export const REPLAY_MEMO = 'batchtrailReplay';
@@ -58,7 +59,36 @@ export interface ReplayEnd {
 
 export type ReplayOutcome = { readonly batchId: number } & (Refusal | (ReplayRun & ReplayEnd));
 
+/** Which open batches are replayed. */
+export interface OpenFilter {
+  /** Those that started then or later. */
+  readonly since?: string | undefined;
+  readonly pipeline?: string | undefined;
+  /** A part of the error, the pipeline's name or the workflow id. */
+  readonly error?: string | undefined;
+  /** The oldest so many. Default: 100. */
+  readonly limit?: number | undefined;
+}
+
+export interface ReplayBatchesInput extends OpenFilter {
+  readonly from?: ReplayFrom | undefined;
+  /** How many at once. Default: 4. */
+  readonly parallel?: number | undefined;
+}
+
+export interface ReplayProgress {
+  /** How many were chosen; those without an outcome were not begun, when it has ended. */
+  readonly total: number;
+  readonly outcomes: readonly ReplayOutcome[];
+}
+
+/** The names under which `replayBatches` is asked how far it is, and told to begin no more. */
+export const PROGRESS_QUERY = 'progress';
+export const STOP_SIGNAL = 'stop';
+
 export interface ReplayActivities {
+  /** The LogIDs, the oldest first. */
+  findOpen(filter: OpenFilter): Promise<number[]>;
   beginReplay(input: ReplayInput): Promise<ReplayRun | Refusal>;
   /** Returns when the run, and those that go on from it, have ended. */
   awaitReplay(run: ReplayRun): Promise<ReplayEnd>;
@@ -69,6 +99,32 @@ const check: Check<ReplayInput> = object({
   from: optional(oneOf(...REPLAY_FROM)),
   force: optional(flag),
 });
+
+const checkMany: Check<ReplayBatchesInput> = object({
+  since: optional(text),
+  pipeline: optional(text),
+  error: optional(text),
+  limit: optional(positive),
+  from: optional(oneOf(...REPLAY_FROM)),
+  parallel: optional(positive),
+});
+
+/** A workflow's history has room for so many. */
+export const MOST_REPLAYS = 1_000;
+
+export function checkReplayBatchesInput(value: unknown): ReplayBatchesInput {
+  const input = checkMany(value ?? {}, 'replayBatches input');
+  const { since, limit = 0 } = input;
+  if (limit > MOST_REPLAYS) {
+    throw new BadInput(`replayBatches input.limit must be at most ${MOST_REPLAYS}, not ${limit}`);
+  }
+  if (since !== undefined && Number.isNaN(Date.parse(since))) {
+    throw new BadInput(
+      `replayBatches input.since must be a time like 2026-11-01T06:00:00Z, not ${show(since)}`,
+    );
+  }
+  return input;
+}
 
 export function checkReplayInput(value: unknown): ReplayInput {
   return check(value, 'replayBatch input');

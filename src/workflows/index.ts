@@ -3,3 +3,4 @@ export { historicalTransfer } from './historicalTransfer.js';
 export { incrementalTransfer } from './incrementalTransfer.js';
 export { northwindSalesElt } from './northwindSalesElt.js';
 export { replayBatch } from './replayBatch.js';
+export { replayBatches } from './replayBatches.js';

@@ -14,7 +14,13 @@ import { holds } from '../../src/audit/verdict.js';
 import { verifyAudit } from '../../src/audit/verifyAudit.js';
 import type { Listener } from '../../src/audit/verifyAudit.js';
 import type { BatchRecord } from '../../src/domain/model.js';
-import type { ReplayInput, ReplayOutcome } from '../../src/domain/replay.js';
+import type {
+  ReplayBatchesInput,
+  ReplayInput,
+  ReplayOutcome,
+  ReplayProgress,
+} from '../../src/domain/replay.js';
+import { PROGRESS_QUERY, STOP_SIGNAL } from '../../src/domain/replay.js';
 import type { AuditReader } from '../../src/engines/contract.js';
 import { engine } from '../../src/engines/sqlite/index.js';
 import { BatchtrailPlugin } from '../../src/plugin.js';
@@ -29,8 +35,11 @@ const audit = { url: `sqlite:${folder}` };
 /** What steps did, and which of them fail. */
 const done: string[] = [];
 const broken = new Set<string>();
+/** What a step waits for that is done a second time. */
+let holding: Promise<void> | undefined;
 const activities: Steps = {
   async step(name) {
+    if (done.includes(name)) await holding;
     if (broken.has(name)) throw ApplicationFailure.create({ message: `${name}: the disk is full` });
     done.push(name);
   },
@@ -105,7 +114,19 @@ async function play(workflow: string, file: string): Promise<BatchRecord> {
   return batchOf(runId);
 }
 
-async function failedBatch(file = randomUUID()): Promise<BatchRecord & { file: string }> {
+async function inGroups<T, R>(
+  items: readonly T[],
+  size: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let from = 0; from < items.length; from += size) {
+    results.push(...(await Promise.all(items.slice(from, from + size).map(work))));
+  }
+  return results;
+}
+
+async function failedBatch(file: string = randomUUID()): Promise<BatchRecord & { file: string }> {
   broken.add(`load ${file}`);
   return { ...(await play('twoSteps', file)), file };
 }
@@ -265,7 +286,72 @@ it('the command line replays batches, says what became of them, and dismisses ot
     ...{ code: 1, stderr: containing(`Batch ${one} is not open: it is replayed already`) },
   });
   expect(await run('dismiss', two)).toMatchObject({ code: 2, stderr: containing('--reason') });
+  expect(await run('replay')).toMatchObject({ code: 2, stderr: containing('or --failed') });
+  expect(await run('replay', one, '--dry-run')).toMatchObject({
+    ...{ code: 2, stderr: containing('--dry-run needs --failed') },
+  });
+
+  const third = await failedBatch();
+  const ofThird = ['replay', '--failed', '--error', third.file];
+  expect(await run(...ofThird, '--dry-run')).toMatchObject({
+    ...{ code: 0, stdout: containing(`${third.file}: the disk is full`) },
+  });
+  broken.clear();
+  expect(await run(...ofThird)).toMatchObject({
+    code: 0,
+    stdout: containing(`${third.batch.LogID}  Success`),
+  });
 }, 60_000);
+
+it(
+  '200 failed batches are replayed at once, also those whose replay failed before; some fail again',
+  { timeout: 240_000 },
+  async () => {
+    const files = Array.from({ length: 200 }, (_, index) => `bulk-${index}`);
+    for (const file of files) broken.add(`load ${file}`);
+    const failed = await inGroups(files, 25, (file) => play('twoSteps', file));
+    const [first] = failed;
+    await replay({ batchId: first!.batch.LogID });
+    for (const file of files.slice(0, 195)) broken.delete(`load ${file}`);
+
+    const { total, outcomes } = await client.workflow.execute<
+      (input: ReplayBatchesInput) => Promise<ReplayProgress>
+    >('replayBatches', {
+      ...{ taskQueue, workflowId: `bulk-${randomUUID()}` },
+      args: [{ error: 'load bulk-', from: 'start', limit: 200, parallel: 20 }],
+    });
+    expect(total).toBe(200);
+    const statuses = outcomes.map((outcome) => ('status' in outcome ? outcome.status : outcome.refused));
+    expect(statuses.filter((status) => status === 'Success')).toHaveLength(195);
+    expect(statuses.filter((status) => status === 'Error')).toHaveLength(5);
+    for (const file of files.slice(0, 195)) {
+      expect(done.filter((name) => name === `load ${file}`)).toHaveLength(1);
+    }
+    const open = async () => (await reader.batches({ open: true, text: 'load bulk-' })).length;
+    // The failed ones, and their failed replays.
+    await expect.poll(open, { timeout: 60_000 }).toBe(10);
+  },
+);
+
+it('a bulk that is stopped begins no more, and says how far it came', async () => {
+  const failed = [await failedBatch('stop-1'), await failedBatch('stop-2')];
+  broken.clear();
+  let letGo!: () => void;
+  holding = new Promise((resolve) => (letGo = resolve));
+  const handle = await client.workflow.start('replayBatches', {
+    ...{ taskQueue, workflowId: `bulk-${randomUUID()}` },
+    args: [{ error: 'load stop-', parallel: 1 }],
+  });
+  const progress = (): Promise<unknown> => handle.query(PROGRESS_QUERY);
+  await expect.poll(progress, { timeout: 20_000 }).toEqual({ total: 2, outcomes: [] });
+  await handle.signal(STOP_SIGNAL);
+  letGo();
+  expect(await handle.result()).toMatchObject({ total: 2, outcomes: [{ status: 'Success' }] });
+  await expect
+    .poll(async () => (await read(failed[0]!)).batch.Resolution, { timeout: 20_000 })
+    .toBe('replayed');
+  expect((await read(failed[1]!)).batch.Resolution).toBe('open');
+});
 
 it('the audit with its replays is proven by the histories', async () => {
   const temporal = new TemporalReader(client, 'default');

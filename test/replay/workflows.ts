@@ -1,7 +1,7 @@
 /** A pipeline of two steps, beside the ready-made replay. */
 import { continueAsNew, proxyActivities } from '@temporalio/workflow';
 
-export { replayBatch } from '../../src/workflows/index.js';
+export { replayBatch, replayBatches } from '../../src/workflows/index.js';
 
 export interface Steps {
   step(name: string): Promise<void>;

@@ -1,0 +1,18 @@
+import type { PipelineLog } from '../domain/model.js';
+import type { OpenFilter } from '../domain/replay.js';
+import type { AuditReader } from '../engines/contract.js';
+
+const DEFAULT_LIMIT = 100;
+
+/** The open batches that are to be replayed, the oldest first: of a batch and its replays that failed, too, the last. */
+export async function openBatches(
+  reader: AuditReader,
+  { since, pipeline, error, limit = DEFAULT_LIMIT }: OpenFilter,
+): Promise<PipelineLog[]> {
+  const open = await reader.batches({ open: true, since, pipeline, text: error });
+  const replayed = new Set(open.map(({ ReplayOfLogID }) => ReplayOfLogID));
+  return open
+    .filter(({ LogID }) => !replayed.has(LogID))
+    .reverse()
+    .slice(0, limit);
+}
