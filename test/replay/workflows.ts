@@ -7,7 +7,7 @@ export interface Steps {
   step(name: string): Promise<void>;
 }
 
-const { step } = proxyActivities<Steps>({ startToCloseTimeout: '10s', retry: { maximumAttempts: 1 } });
+const { step } = proxyActivities<Steps>({ startToCloseTimeout: '1 minute', retry: { maximumAttempts: 1 } });
 
 export async function twoSteps(file: string): Promise<string> {
   await step(`read ${file}`);
