@@ -8,9 +8,12 @@ import type { Staging } from '../engines/transferContract.js';
 import type { Beat } from './beating.js';
 import { chunkObject, manifestObject } from './staged.js';
 
-/** The fastest: the network and the source wait for this more than for each other. */
-const GZIP_LEVEL = 1;
 const BUFFER_BYTES = 256 * 1024;
+/**
+ * The fastest level: the network and the source wait for this more than for each other. The smaller window takes a
+ * quarter less time at that level, and rows are small: it finds no less in it.
+ */
+const GZIP = { level: 1, windowBits: 13, memLevel: 9, chunkSize: BUFFER_BYTES };
 
 export interface ChunkToStage extends Beat {
   readonly name: string;
@@ -24,19 +27,11 @@ export async function stageChunk(
   { name, chunk, body, rows, signal, report }: ChunkToStage,
 ): Promise<StagedChunk> {
   const object = chunkObject(name, chunk);
-  const gzip = createGzip({ level: GZIP_LEVEL, chunkSize: BUFFER_BYTES });
+  const gzip = createGzip(GZIP);
   const ending = new AbortController();
-  let read = 0;
-  const progress = new Transform({
-    highWaterMark: BUFFER_BYTES,
-    transform(piece: Buffer, _, done) {
-      read += piece.length;
-      report({ object, bytesRead: read, bytesWritten: gzip.bytesWritten });
-      done(null, piece);
-    },
-  });
+  const gathering = gatherPieces((bytesRead) => report({ object, bytesRead }));
   // Whichever side fails first ends the other: a source that breaks must not leave half an object behind as a whole one.
-  const reading = pipeline(body, progress, gzip, { signal: AbortSignal.any([signal, ending.signal]) });
+  const reading = pipeline(body, gathering, gzip, { signal: AbortSignal.any([signal, ending.signal]) });
   const writing = area.put(object, gzip);
   reading.catch(() => undefined);
   writing.catch(() => ending.abort());
@@ -52,6 +47,33 @@ export async function stageChunk(
     },
   );
   return { object, rows: rows(), bytes };
+}
+
+/** Makes larger pieces of small ones: each piece is a task of its own for the threads that compress. */
+function gatherPieces(onRead: (bytes: number) => void): Transform {
+  let pieces: Buffer[] = [];
+  let gathered = 0;
+  let read = 0;
+  const take = (): Buffer => {
+    const whole = Buffer.concat(pieces, gathered);
+    pieces = [];
+    gathered = 0;
+    return whole;
+  };
+  return new Transform({
+    highWaterMark: BUFFER_BYTES,
+    transform(piece: Buffer, _, done) {
+      pieces.push(piece);
+      gathered += piece.length;
+      read += piece.length;
+      onRead(read);
+      if (gathered < BUFFER_BYTES) done();
+      else done(null, take());
+    },
+    flush(done) {
+      done(null, take());
+    },
+  });
 }
 
 export async function openChunk(area: Staging, object: string): Promise<Readable> {
