@@ -86,7 +86,7 @@ export function connectProblem(error: unknown, label: string): string {
   return because;
 }
 
-function hasNumber(error: unknown, numbers: readonly number[]): boolean {
+export function hasNumber(error: unknown, numbers: readonly number[]): boolean {
   return all(error).some(({ number }) => numbers.includes(number as number));
 }
 

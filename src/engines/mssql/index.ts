@@ -2,5 +2,13 @@ import type { Engine } from '../contract.js';
 import { openAuditReader } from './auditReader.js';
 import { openAuditStore } from './auditStore.js';
 import { migrationScript } from './migrations.js';
+import { openSource } from './transfer/source.js';
+import { openTarget } from './transfer/target.js';
 
-export const engine = { openAuditStore, openAuditReader, migrationScript } satisfies Engine;
+export const engine = {
+  openAuditStore,
+  openAuditReader,
+  migrationScript,
+  openSource,
+  openTarget,
+} satisfies Engine;

@@ -1,0 +1,13 @@
+import type { TableName } from '../../../domain/table.js';
+
+export function quote(name: string): string {
+  return `[${name.replaceAll(']', ']]')}]`;
+}
+
+export function quoted({ schema, name }: TableName): string {
+  return `${quote(schema)}.${quote(name)}`;
+}
+
+export function literal(text: string): string {
+  return `N'${text.replaceAll("'", "''")}'`;
+}
