@@ -20,7 +20,7 @@ export interface TransferTable {
   readonly columns?: readonly string[] | undefined;
   /** A condition in the source's SQL. */
   readonly where?: string | undefined;
-  /** How many rows a chunk has, about. Default: 1,000,000. */
+  /** How many rows a chunk has, about. Default: 500,000. */
   readonly chunkRows?: number | undefined;
 }
 
@@ -174,7 +174,7 @@ export interface Manifest {
   readonly ranges: readonly string[];
 }
 
-const DEFAULT_CHUNK_ROWS = 1_000_000;
+const DEFAULT_CHUNK_ROWS = 500_000;
 export const DEFAULT_PARALLEL = 4;
 
 export const tableShape = {

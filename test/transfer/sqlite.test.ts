@@ -298,6 +298,26 @@ describe('rows that the target refuses', () => {
   });
 });
 
+describe('rows that the target refuses among many', () => {
+  it('are found one by one, and cost no other', async () => {
+    source(`CREATE TABLE many (a INTEGER, b TEXT);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO many SELECT i, 'row ' || i FROM n`);
+    target(
+      `CREATE TABLE many (a INTEGER CHECK (a NOT IN (77, 500, 501)), b TEXT, BatchID INTEGER, LoadedAt TEXT)`,
+    );
+    expect((await rig.refusal(one('many', 'many'))).message).toContain('refuses row 77 of chunk 0');
+    expect(await rig.transfer({ ...one('many', 'many'), allowRejected: true })).toMatchObject({
+      ...{ rowsProcessed: 997, rowsRejected: 3 },
+    });
+    expect(
+      rig.rows('target/DWH', `SELECT Row, Content FROM BatchRejected WHERE TableName = 'DWH.many'`),
+    ).toEqual([77, 500, 501].map((row) => [BigInt(row), `${row},row ${row}\n`]));
+    expect(
+      rig.rows('target/DWH', `SELECT count(*), count(DISTINCT a), sum(b = 'row ' || a) FROM many`),
+    ).toEqual([[997n, 997n, 997n]]);
+  });
+});
+
 describe('a batch of several tables', () => {
   it('is there as a whole or not at all', async () => {
     source(

@@ -8,8 +8,8 @@ import { isMissing, missingObject, stagingError } from './errors.js';
 import type { Bucket } from './url.js';
 import { readUrl } from './url.js';
 
-/** So many parts of so many bytes are in memory at once. An object has at most 10,000 of them: 78 GiB. */
-const PART_BYTES = 8 * 1024 * 1024;
+/** So many parts of so many bytes are in memory at once. An object has at most 10,000 of them: 48 GiB. */
+const PART_BYTES = 5 * 1024 * 1024;
 const PARTS_AT_ONCE = 2;
 const ATTEMPTS = 5;
 const CONNECT_MS = 10_000;

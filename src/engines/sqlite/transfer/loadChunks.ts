@@ -15,6 +15,11 @@ import type { Ledger } from './ledger.js';
 import { position } from './cursor.js';
 import { fieldReader } from './values.js';
 
+/** Rows that are put by one statement, because a call of SQLite costs as much as some values. */
+const ROWS_AT_ONCE = 50;
+/** Of one statement. */
+const MOST_VALUES = 32_766;
+
 export interface ChunkLoad extends Pick<Load, 'batch' | 'mode' | 'allowRejected' | 'onProgress'> {
   readonly table: LoadingTable;
   /** As the file spells it. */
@@ -37,16 +42,24 @@ export async function loadChunks(db: Database.Database, load: ChunkLoad): Promis
   const put = rowPutter(db, load, (newer) => {
     counts.newer += newer;
   });
+  const putTogether = groupPutter(db, load);
   for (const [chunk, { open }] of table.chunks.entries()) {
     let row = 0;
     let rejected = 0;
-    for await (const fields of csvRows(await open())) {
-      for (const one of fields) {
-        row++;
-        const reason = put(one);
-        if (reason === undefined) continue;
-        refuse(load, reason, chunk, row, one);
-        rejected++;
+    for await (const rows of csvRows(await open())) {
+      for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+        const group = rows.slice(from, from + ROWS_AT_ONCE);
+        if (putTogether(group)) {
+          row += group.length;
+          continue;
+        }
+        for (const one of group) {
+          row++;
+          const reason = put(one);
+          if (reason === undefined) continue;
+          refuse(load, reason, chunk, row, one);
+          rejected++;
+        }
       }
       signal.throwIfAborted();
       onProgress(counts.loaded + row);
@@ -76,6 +89,55 @@ function refuse(
   );
 }
 
+/** Puts a whole group, or nothing of it: then it is put row by row, which shows what is refused. */
+function groupPutter(
+  db: Database.Database,
+  { table, name, columns, batch, mode }: ChunkLoad,
+): (rows: ReadonlyArray<readonly Field[]>) => boolean {
+  // A merge makes room for each row before it is put.
+  if (mode === 'merge' || columns.length * ROWS_AT_ONCE > MOST_VALUES) return () => false;
+  const row = `(${columns.map(() => '?').join(', ')}, ${batch.logID}, '${batch.loadedAt}')`;
+  const insert = db.prepare(
+    `${insertInto(name, columns)} VALUES ${Array(ROWS_AT_ONCE).fill(row).join(', ')}`,
+  );
+  const readers = columns.map(({ type }) => fieldReader(type));
+  const values: SqlValue[] = new Array<SqlValue>(columns.length * ROWS_AT_ONCE).fill(null);
+  return (rows) => {
+    if (rows.length < ROWS_AT_ONCE) return false;
+    for (let at = 0, index = 0; index < rows.length; index++) {
+      checkWidth(table, rows[index]!, columns);
+      for (let column = 0; column < columns.length; column++) {
+        const field = rows[index]![column]!;
+        values[at++] = field === null ? null : readers[column]!(field);
+      }
+    }
+    try {
+      insert.run(values);
+      return true;
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      throw error;
+    }
+  };
+}
+
+function insertInto(name: string, columns: readonly FittedColumn[]): string {
+  const names = [...columns.map((column) => column.name), BATCH_ID, LOADED_AT];
+  return `INSERT INTO ${quote(name)} (${names.map(quote).join(', ')})`;
+}
+
+function checkWidth(table: LoadingTable, fields: readonly Field[], columns: readonly FittedColumn[]): void {
+  if (fields.length === columns.length) return;
+  throw new Error(
+    `${formatTableName(table.to)}: a staged row has ${fields.length} fields, and ${columns.length} were expected`,
+  );
+}
+
+function isRefusal(error: unknown): error is Error {
+  const { code } = error as { code?: string };
+  return code?.startsWith('SQLITE_CONSTRAINT') || code === 'SQLITE_MISMATCH' || code === 'SQLITE_TOOBIG';
+}
+
 /** Puts a row, or answers why the table refuses it. */
 function rowPutter(
   db: Database.Database,
@@ -83,9 +145,8 @@ function rowPutter(
   onNewer: (rows: number) => void,
 ): (fields: readonly Field[]) => string | undefined {
   const { table, name, columns, batch, mode } = load;
-  const names = [...columns.map((column) => column.name), BATCH_ID, LOADED_AT];
   const insert = db.prepare(
-    `INSERT INTO ${quote(name)} (${names.map(quote).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+    `${insertInto(name, columns)} VALUES (${columns.map(() => '?').join(', ')}, ${batch.logID}, '${batch.loadedAt}')`,
   );
   const remove = mode === 'merge' ? keyRemover(db, load) : undefined;
   const readers = columns.map(({ type }) => fieldReader(type));
@@ -96,13 +157,9 @@ function rowPutter(
   };
   // A row that is refused leaves the one that it would have replaced.
   const put = remove && load.allowRejected ? db.transaction(replace) : replace;
-  const values: SqlValue[] = [...columns.map(() => null), BigInt(batch.logID), batch.loadedAt];
+  const values: SqlValue[] = columns.map(() => null);
   return (fields) => {
-    if (fields.length !== columns.length) {
-      throw new Error(
-        `${formatTableName(table.to)}: a staged row has ${fields.length} fields, and ${columns.length} were expected`,
-      );
-    }
+    checkWidth(table, fields, columns);
     for (let index = 0; index < fields.length; index++) {
       const field = fields[index] ?? null;
       values[index] = field === null ? null : readers[index]!(field);
@@ -111,10 +168,7 @@ function rowPutter(
       put();
       return undefined;
     } catch (error) {
-      const { code, message } = error as { code?: string; message: string };
-      if (code?.startsWith('SQLITE_CONSTRAINT') || code === 'SQLITE_MISMATCH' || code === 'SQLITE_TOOBIG') {
-        return message;
-      }
+      if (isRefusal(error)) return error.message;
       throw error;
     }
   };

@@ -60,11 +60,15 @@ class SqliteTarget implements TransferTarget {
   }
 
   async load(load: Load): Promise<void> {
-    const db = await openForWriting(this.#fileOf(namesOf(load.tables)));
+    const file = this.#fileOf(namesOf(load.tables));
+    // A file that is new has no readers whom a log would let go on, and needs not be written twice.
+    const isNew = !existsSync(file);
+    const db = await openForWriting(file, isNew ? 'DELETE' : 'WAL');
     try {
       await this.#begin(db, load);
       for (const table of load.tables) await this.#loadTable(db, load, table);
       db.exec('COMMIT');
+      if (isNew) await patiently(() => db.pragma('journal_mode = WAL'));
     } finally {
       // Rolls back what was not committed.
       db.close();
