@@ -142,6 +142,28 @@ describe.skipIf(!server)('PostgreSQL', () => {
       expect(await rows('SELECT one, nothing FROM dwh.someview')).toEqual([['1', null]]);
     });
 
+    it('a thousand of them arrive in SQLite as one batch', { timeout: 300_000 }, async () => {
+      const numbers = Array.from({ length: 1_000 }, (_, number) => number);
+      await db.query('CREATE SCHEMA thousand');
+      await db.query(
+        numbers
+          .map((n) => `CREATE TABLE thousand.t${n} AS SELECT i AS id FROM generate_series(1, ${n % 3}) i;`)
+          .join(' '),
+      );
+      const run = await rig.start('historicalTransfer', {
+        ...{ ...OWN_PLACES, source: 'pg', mode: 'append', parallel: 8 },
+        tables: numbers.map((n) => ({ from: `thousand.t${n}`, to: `Thousand.t${n}` })),
+      });
+      expect(await rig.resultOf(run)).toMatchObject({ rowsProcessed: 999, recordCountAfter: 999 });
+      expect((await rig.batchOf(run)).batch).toMatchObject({ Status: 'Success', RowsProcessed: 999 });
+      expect(
+        rig.rows(
+          'target/Thousand',
+          `SELECT count(*), count(DISTINCT TableName), sum("Rows"), sum("Rows" = CAST(substr(TableName, 11) AS INTEGER) % 3) FROM BatchLoad`,
+        ),
+      ).toEqual([[1_000n, 1_000n, 999n, 1_000n]]);
+    });
+
     it('written to meanwhile are of one moment', async () => {
       await numbered('"left"', 20_000);
       await db.query('CREATE TABLE app."right" (id int PRIMARY KEY, note text)');

@@ -1,6 +1,6 @@
 /** Transfers between SQLite files, through a folder: against a real Temporal server. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { OWN_PLACES, Rig } from './rig.js';
@@ -350,6 +350,24 @@ describe('the staging area', () => {
     await rig.transfer({ ...one('kept', 'kept'), cleanup: 'never' });
     const [name] = staged().filter((file) => file.includes('1.DWH.kept'));
     expect(name).toMatch(/^[\da-f-]{36}[/\\]\d+[/\\]1\.DWH\.kept[/\\][\da-f]{8}-1-00001\.csv\.gz$/);
+  });
+
+  it('loses what is older than a week of the same audit store, and nothing else', async () => {
+    source(`CREATE TABLE aged (a INTEGER); INSERT INTO aged VALUES (1)`);
+    const [[store]] = rig.rows('audit/Audit', 'SELECT StoreID FROM Store') as [[string]];
+    const days = (number: number): Date => new Date(Date.now() - number * 24 * 60 * 60_000);
+    const leave = (owner: string, name: string, changedAt: Date): void => {
+      const folder = join(rig.folder, 'staging', owner, '999999', '1.t');
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, name), 'x');
+      utimesSync(join(folder, name), changedAt, changedAt);
+    };
+    leave(store, 'old.csv.gz', days(8));
+    leave(store, 'new.csv.gz', days(6));
+    leave('another-store', 'theirs.csv.gz', days(8));
+    await rig.transfer(one('aged', 'aged'));
+    const left = staged().filter((name) => name.includes('999999'));
+    expect(left.map((name) => basename(name)).sort()).toEqual(['new.csv.gz', 'theirs.csv.gz']);
   });
 });
 
