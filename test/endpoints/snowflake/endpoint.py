@@ -122,7 +122,7 @@ class Session:
         self.may = USERS[user]
         self.conn = snow.connect(database, schema)
         self.busy, self.in_transaction, self.is_interrupted = threading.Lock(), False, False
-        self.stages = stages.of_session()
+        self.stages, self.used_at = stages.of_session(), time.monotonic()
 
     def run(self, sql, bindings):
         word = first_word(sql)
