@@ -2,7 +2,6 @@
 import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
-import type { CursorInterval } from '../../../domain/transfer.js';
 import type { BatchStamp } from '../../transferContract.js';
 import type { Inputs } from '../session.js';
 import { quote, quoted } from './names.js';
@@ -12,8 +11,6 @@ import type { TransferSession } from './session.js';
 const TABLES: Readonly<Record<string, string>> = {
   BatchLoad: `StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, RunID NVARCHAR(100) NOT NULL, TableName NVARCHAR(300) NOT NULL,
     Chunk INT NOT NULL, [Rows] BIGINT NOT NULL, LoadedAt DATETIME2(3) NOT NULL, PRIMARY KEY (TableName, LogID, StoreID, Chunk)`,
-  BatchInterval: `TableName NVARCHAR(300) NOT NULL, [From] NVARCHAR(64) NOT NULL, [To] NVARCHAR(64) NOT NULL, StoreID NVARCHAR(36) NOT NULL,
-    LogID BIGINT NOT NULL`,
   BatchRejected: `StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, TableName NVARCHAR(300) NOT NULL, Chunk INT NOT NULL,
     [Row] BIGINT NOT NULL, Reason NVARCHAR(MAX) NOT NULL, Content NVARCHAR(MAX) NOT NULL, PRIMARY KEY (TableName, LogID, StoreID, Chunk, [Row])`,
 };
@@ -45,6 +42,11 @@ export class Ledger {
     this.#name = formatTableName(table);
   }
 
+  /** Of another batch of the same store. */
+  of(logID: number): Ledger {
+    return new Ledger(this.session, this.table, { ...this.batch, logID });
+  }
+
   /** Rows of this batch that the ledger does not list are another store's, or a person's. */
   async checkListed(): Promise<void> {
     const { storeID, logID } = this.batch;
@@ -73,7 +75,7 @@ export class Ledger {
     );
   }
 
-  /** Takes out what an earlier attempt of this batch put in. */
+  /** Takes out what this batch put in. */
   async removeOwn(): Promise<void> {
     await this.session.run(`DELETE FROM ${quoted(this.table)} WHERE BatchID = @logID`, this.#inputs());
     for (const list of Object.keys(TABLES)) {
@@ -83,9 +85,7 @@ export class Ledger {
 
   async removeAll(): Promise<void> {
     await this.session.run(`DELETE FROM ${quoted(this.table)}`);
-    for (const list of ['BatchLoad', 'BatchInterval']) {
-      await this.session.run(`DELETE FROM ${this.#schema}.${list} WHERE TableName = @table`, this.#inputs());
-    }
+    await this.session.run(`DELETE FROM ${this.#schema}.BatchLoad WHERE TableName = @table`, this.#inputs());
   }
 
   async add(chunk: number, rows: number): Promise<void> {
@@ -94,14 +94,6 @@ export class Ledger {
       `INSERT INTO ${this.#schema}.BatchLoad (StoreID, LogID, RunID, TableName, Chunk, [Rows], LoadedAt)
        VALUES (@storeID, @logID, @runID, @table, @chunk, @rows, @loadedAt)`,
       { ...this.#inputs(), chunk: [Int, chunk], rows: [BigInt, rows] },
-    );
-  }
-
-  async addInterval({ from, to }: CursorInterval): Promise<void> {
-    const text = this.session.db.driver.NVarChar(64);
-    await this.session.run(
-      `INSERT INTO ${this.#schema}.BatchInterval (TableName, [From], [To], StoreID, LogID) VALUES (@table, @from, @to, @storeID, @logID)`,
-      { ...this.#inputs(), from: [text, from], to: [text, to] },
     );
   }
 

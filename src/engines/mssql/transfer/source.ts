@@ -19,7 +19,7 @@ import type {
 } from '../../transferContract.js';
 import { hasNumber } from '../errors.js';
 import { readUrl } from '../url.js';
-import { literal, quote, quoted } from './names.js';
+import { quote, quoted } from './names.js';
 import { TransferSession } from './session.js';
 import type { FoundTable } from './tables.js';
 import { findTable, primaryKeyOf } from './tables.js';
@@ -55,7 +55,11 @@ class MssqlSnapshot implements Snapshot {
         `${formatTableName(selection.table)} of ${this.session.label} has no column ${JSON.stringify(name)}. Its columns: ${table.columns.map((one) => one.name).join(', ')}`,
       );
     };
-    if (selection.interval) find(selection.interval.column);
+    if (selection.cursor) {
+      throw new BadInput(
+        `${this.session.label} can't be the source of an incremental transfer yet. Use historicalTransfer, with a where`,
+      );
+    }
     return {
       columns: selection.columns?.map(find) ?? table.columns,
       primaryKey: await primaryKeyOf(this.session, table.name),
@@ -81,6 +85,9 @@ class MssqlSnapshot implements Snapshot {
       );
     }
   }
+
+  /** Nobody asks: `describe` refuses a cursor. */
+  async bounds(): Promise<undefined> {}
 
   async ranges(): Promise<string[]> {
     return ['all'];
@@ -123,15 +130,6 @@ async function* blocks(rows: Readable, onRow: () => void): AsyncGenerator<string
 }
 
 /** A condition stands on lines of its own, so that a comment at its end hides nothing. */
-function rowsOf({ name }: FoundTable, { where, interval }: Selection): string {
-  const conditions = [
-    ...(where === undefined ? [] : [`(\n${where}\n)`]),
-    ...(interval
-      ? [
-          `${quote(interval.column)} >= ${literal(interval.from)}`,
-          `${quote(interval.column)} < ${literal(interval.to)}`,
-        ]
-      : []),
-  ];
-  return `FROM ${quoted(name)}${conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''}`;
+function rowsOf({ name }: FoundTable, { where }: Selection): string {
+  return `FROM ${quoted(name)}${where === undefined ? '' : ` WHERE (\n${where}\n)`}`;
 }

@@ -77,10 +77,11 @@ async function loadTable(session: TransferSession, load: Load, table: LoadingTab
   const { name, columns } = await prepareTable(session, table);
   await makeLedger(session, name.schema);
   const ledger = new Ledger(session, name, batch);
-  await ledger.checkListed();
+  const removable = [ledger, ...load.replaces.map((logID) => ledger.of(logID))];
+  for (const one of removable) await one.checkListed();
   if (mode === 'replace') await ledger.checkAllListed();
   const before = (await ledger.countRows()).total;
-  await ledger.removeOwn();
+  for (const one of removable) await one.removeOwn();
   if (mode === 'replace') await ledger.removeAll();
   const incoming = await Incoming.copy(session, { table, columns }, load.onProgress);
   const chunks = await incoming.count();
@@ -88,7 +89,6 @@ async function loadTable(session: TransferSession, load: Load, table: LoadingTab
   if (mode === 'merge') await removeSameKeys(session, { table, name, columns }, incoming.values());
   const loaded = await insert(session, load, { table, name, columns }, incoming.values());
   for (const [chunk, { rows, refused }] of chunks.entries()) await ledger.add(chunk, rows - refused);
-  if (table.interval) await ledger.addInterval(table.interval);
   const { total, ofBatch } = await ledger.countRows();
   await load.verify(table, { before, after: total, loaded, rejected, ofBatch });
 }
