@@ -7,7 +7,7 @@ import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { describeError } from '../audit/describeError.js';
-import { openBatches } from '../audit/openBatches.js';
+import { isTriedAgain, openBatches } from '../audit/openBatches.js';
 import { isNotFound } from '../audit/temporalReader.js';
 import type { PipelineLog } from '../domain/model.js';
 import type {
@@ -40,12 +40,8 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
       if (batch.WorkflowType === null) {
         return refuse(`Batch ${batchId} is an activity without a workflow. Start it again by hand`);
       }
-      const replay = new Replay(
-        batch,
-        chain.map(({ LogID }) => LogID),
-      );
-      const begun =
-        (await replay.begunBefore()) ?? refusal(batch, input) ?? (await replay.conflict(input.force));
+      const replay = new Replay(batch, chain);
+      const begun = (await replay.begunBefore()) ?? refusal(batch, input);
       if (begun) return begun;
       return from === 'start' ? replay.start() : replay.reset();
     },
@@ -83,7 +79,7 @@ function refuse(reason: string): Refusal {
 
 /** What the audit itself says against it. */
 function refusal(
-  { LogID, Status, Resolution, ResolvedByLogID, Namespace }: PipelineLog,
+  { LogID, Status, RetryStatus, Resolution, ResolvedByLogID, Namespace }: PipelineLog,
   { force = false }: ReplayInput,
 ): Refusal | undefined {
   const { namespace } = activityInfo();
@@ -94,15 +90,22 @@ function refusal(
   if (Status === 'Continued') {
     return refuse(`Batch ${LogID} was continued as another batch. Replay that one`);
   }
-  if (force) return undefined;
-  if (Resolution !== null && Resolution !== 'open') {
-    const by = ResolvedByLogID === null || ResolvedByLogID === LogID ? '' : ` by batch ${ResolvedByLogID}`;
-    return refuse(`Batch ${LogID} is ${Resolution} already${by}. With force, it is replayed all the same`);
+  // What took its place may have loaded what it would load again.
+  if (ResolvedByLogID !== null && ResolvedByLogID !== LogID) {
+    return refuse(
+      `Batch ${LogID} is ${Resolution} already by batch ${ResolvedByLogID}. If it has to be done once more, replay that one`,
+    );
   }
-  if (Status === 'Success') {
-    return refuse(`Batch ${LogID} has succeeded. With force, it is replayed all the same`);
+  if (isTriedAgain({ Status, RetryStatus })) {
+    return refuse(
+      `Batch ${LogID} was tried again as another batch, by the workflow's own retry policy. Replay the last one`,
+    );
   }
-  return undefined;
+  const done =
+    Status === 'Success' ? 'has succeeded' : Resolution === 'dismissed' ? 'is dismissed' : undefined;
+  return done && !force
+    ? refuse(`Batch ${LogID} ${done}. With force, it is replayed all the same`)
+    : undefined;
 }
 
 type Started = temporal.api.history.v1.IWorkflowExecutionStartedEventAttributes;
@@ -126,8 +129,8 @@ class Replay {
 
   constructor(
     { LogID, WorkflowID, RunID }: PipelineLog,
-    /** This batch's LogID, and those of the ones that it is a replay of. */
-    readonly batches: readonly number[],
+    /** This batch, and those that it is a replay of. */
+    readonly chain: readonly PipelineLog[],
   ) {
     const { workflowExecution, activityId } = activityInfo();
     this.#logID = LogID;
@@ -150,7 +153,7 @@ class Replay {
   }
 
   /** Two runs of one workflow id can't go on at the same time; and Temporal knows of a replay before the audit does. */
-  async conflict(force = false): Promise<Refusal | undefined> {
+  async #conflict(): Promise<Refusal | undefined> {
     const latest = await this.#latest();
     if (!latest || latest.runId === this.#run.runId) return undefined;
     const { workflowId, runId } = this.#run;
@@ -163,7 +166,7 @@ class Replay {
           : `The workflow id of batch ${this.#logID} is taken by a run that goes on: ${where}. Wait for its end`,
       );
     }
-    if (!isReplay || force) return undefined;
+    if (!isReplay) return undefined;
     return refuse(
       latest.isSuccess
         ? `Batch ${this.#logID} is replayed already: ${where}`
@@ -177,8 +180,15 @@ class Replay {
     const events = await this.#events(1);
     const started = events?.[0]?.workflowExecutionStartedEventAttributes;
     if (!started) return this.#erased();
+    const conflict = await this.#conflict();
+    if (conflict) return conflict;
     const { workflowId, runId } = this.#run;
-    const mark: ReplayMark = { run: runId, batches: this.batches, request: this.#request };
+    const mark: ReplayMark = {
+      run: runId,
+      batches: this.chain.map(({ LogID }) => LogID),
+      startTime: this.chain.at(-1)!.StartTime,
+      request: this.#request,
+    };
     try {
       const { runId: newRunId } = await workflowService.startWorkflowExecution({
         ...takenOver(started),
@@ -196,7 +206,7 @@ class Replay {
     } catch (error) {
       if (!isGrpcServiceError(error) || Number(error.code) !== ALREADY_EXISTS) throw error;
       // Somebody was faster.
-      return (await this.conflict()) ?? Promise.reject(error);
+      return (await this.#conflict()) ?? Promise.reject(error);
     }
   }
 
@@ -208,6 +218,8 @@ class Replay {
     if (task === undefined) {
       return refuse(`Batch ${this.#logID} ended before it did anything. Replay it from its start`);
     }
+    const conflict = await this.#conflict();
+    if (conflict) return conflict;
     const { workflowId, runId } = this.#run;
     const { runId: newRunId } = await this.client.workflowService.resetWorkflowExecution({
       namespace: this.client.options.namespace,

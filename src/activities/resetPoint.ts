@@ -2,39 +2,47 @@
 import type { temporal } from '@temporalio/proto';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
+type EventID = NonNullable<Event['eventId']>;
 
 /**
- * The workflow task that is to be done again: the one that asked for the first step that failed for good, else the last
- * one. Undefined for a run that ended before any was done: it has nothing to keep.
+ * The workflow task that is to be done again: the one that asked for the step that the run failed of, else for the last
+ * one that failed, else the last of all. Undefined for a run that ended before any was done: it has nothing to keep.
  */
-export function resetPoint(events: readonly Event[]): NonNullable<Event['eventId']> | undefined {
-  const failed = new Set(
-    events
-      .map((event) => event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes)
-      .map((failure) => String(failure?.scheduledEventId ?? '')),
-  );
-  const childrenFailed = new Set(
-    events
-      .map(
-        (event) =>
-          event.childWorkflowExecutionFailedEventAttributes ??
-          event.childWorkflowExecutionTimedOutEventAttributes ??
-          event.childWorkflowExecutionTerminatedEventAttributes,
-      )
-      .map((failure) => String(failure?.initiatedEventId ?? '')),
-  );
-  const asked = events.find(
-    ({
-      eventId,
-      activityTaskScheduledEventAttributes,
-      startChildWorkflowExecutionInitiatedEventAttributes,
-    }) =>
-      (activityTaskScheduledEventAttributes && failed.has(String(eventId))) ||
-      (startChildWorkflowExecutionInitiatedEventAttributes && childrenFailed.has(String(eventId))),
-  );
+export function resetPoint(events: readonly Event[]): EventID | undefined {
+  const step = namedStep(events) ?? lastFailedStep(events);
+  const asked = step === undefined ? undefined : events.find(({ eventId }) => String(eventId) === step);
   const task =
     asked?.activityTaskScheduledEventAttributes?.workflowTaskCompletedEventId ??
     asked?.startChildWorkflowExecutionInitiatedEventAttributes?.workflowTaskCompletedEventId ??
     events.findLast((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
   return task ?? undefined;
+}
+
+/** The step whose failure became the run's: the number of the event that asked for it. */
+function namedStep(events: readonly Event[]): string | undefined {
+  let cause = events.at(-1)?.workflowExecutionFailedEventAttributes?.failure;
+  for (; cause; cause = cause.cause) {
+    const asked =
+      cause.activityFailureInfo?.scheduledEventId ??
+      cause.childWorkflowExecutionFailureInfo?.initiatedEventId;
+    if (asked != null) return String(asked);
+  }
+  return undefined;
+}
+
+/** For a workflow that fails with an error of its own. */
+function lastFailedStep(events: readonly Event[]): string | undefined {
+  const asked = events
+    .map(
+      (event) =>
+        (event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes)
+          ?.scheduledEventId ??
+        (
+          event.childWorkflowExecutionFailedEventAttributes ??
+          event.childWorkflowExecutionTimedOutEventAttributes ??
+          event.childWorkflowExecutionTerminatedEventAttributes
+        )?.initiatedEventId,
+    )
+    .findLast((id) => id != null);
+  return asked == null ? undefined : String(asked);
 }

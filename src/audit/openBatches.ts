@@ -12,7 +12,12 @@ export async function openBatches(
   const open = await reader.batches({ open: true, since, pipeline, text: error });
   const replayed = new Set(open.map(({ ReplayOfLogID }) => ReplayOfLogID));
   return open
-    .filter(({ LogID }) => !replayed.has(LogID))
+    .filter((batch) => !replayed.has(batch.LogID) && !isTriedAgain(batch))
     .reverse()
     .slice(0, limit);
+}
+
+/** The workflow's own retry policy went on in another batch. */
+export function isTriedAgain({ Status, RetryStatus }: Pick<PipelineLog, 'Status' | 'RetryStatus'>): boolean {
+  return RetryStatus === 'retrying' && Status !== 'Running';
 }

@@ -29,7 +29,7 @@ export function addReplay(program: Command, configured: Configured): void {
         .choices(REPLAY_FROM)
         .default('start'),
     )
-    .option('--force', 'also batches that succeeded, were replayed, or dismissed')
+    .option('--force', 'also batches that succeeded or were dismissed')
     .option('--failed', 'all that are open, the oldest first, some at once')
     .option(
       '--since <time>',

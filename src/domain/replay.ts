@@ -12,6 +12,8 @@ export interface ReplayMark {
   readonly run: string;
   /** The LogIDs of its batch, and of those that it was a replay of: what they loaded makes room for what this one loads. */
   readonly batches: readonly number[];
+  /** When the first of them started: what was new then is what this one moves. */
+  readonly startTime: string;
   /** Who asked for this replay, so that who asks twice is known again. */
   readonly request: string;
 }
@@ -19,13 +21,14 @@ export interface ReplayMark {
 export function replayMark(memo: Readonly<Record<string, unknown>> | undefined): ReplayMark | undefined {
   const mark = memo?.[REPLAY_MEMO];
   if (typeof mark !== 'object' || mark === null) return undefined;
-  const { run, batches, request } = mark as Partial<Record<keyof ReplayMark, unknown>>;
+  const { run, batches, startTime, request } = mark as Partial<Record<keyof ReplayMark, unknown>>;
   const isMark =
     typeof run === 'string' &&
     Array.isArray(batches) &&
     batches.every((logID) => Number.isSafeInteger(logID)) &&
+    typeof startTime === 'string' &&
     typeof request === 'string';
-  return isMark ? { run, batches: batches as number[], request } : undefined;
+  return isMark ? { run, batches: batches as number[], startTime, request } : undefined;
 }
 
 export const REPLAY_FROM = ['start', 'failure'] as const;

@@ -5,6 +5,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { IncrementalTransferInput } from '../domain/incremental.js';
 import { checkIncrementalInput, cursorSteps, nominalWindow } from '../domain/incremental.js';
+import { replayMark } from '../domain/replay.js';
 import type { TransferCounts } from '../domain/transfer.js';
 import { DEFAULT_PARALLEL } from '../domain/transfer.js';
 import { checkInput } from './checkInput.js';
@@ -48,9 +49,10 @@ export async function incrementalTransfer(input: IncrementalTransferInput): Prom
 }
 
 function times(): { started: Date; scheduled: Date | undefined } {
-  const { startTime, searchAttributes } = workflowInfo();
+  const { startTime, searchAttributes, memo } = workflowInfo();
   const [scheduled] = (searchAttributes.TemporalScheduledStartTime ?? []) as Date[];
-  return { started: startTime, scheduled };
+  const replayed = replayMark(memo);
+  return { started: replayed ? new Date(replayed.startTime) : startTime, scheduled };
 }
 
 /** Who was overtaken leaves the holes to the others: runs that fill the same ones would go on overtaking each other. */

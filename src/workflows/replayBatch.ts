@@ -17,7 +17,8 @@ const { beginReplay } = proxyActivities<ReplayActivities>({
 const { awaitReplay } = proxyActivities<ReplayActivities>({
   startToCloseTimeout: '365 days',
   heartbeatTimeout: '1 minute',
-  retry,
+  // A run that was deleted has no end.
+  retry: { ...retry, nonRetryableErrorTypes: ['WorkflowNotFoundError'] },
 });
 
 /** That it is refused, or fails again, is an outcome: the failed batch stays open, and this one has done its work. */

@@ -37,6 +37,11 @@ const done: string[] = [];
 const broken = new Set<string>();
 /** What a step waits for that is done a second time. */
 let holding: Promise<void> | undefined;
+function hold(): () => void {
+  let letGo!: () => void;
+  holding = new Promise((resolve) => (letGo = resolve));
+  return letGo;
+}
 const activities: Steps = {
   async step(name) {
     if (done.includes(name)) await holding;
@@ -236,12 +241,62 @@ it('refuses what must not be replayed, and says why', async () => {
   const failed = await failedBatch();
   broken.clear();
   const again = await replayed({ batchId: failed.batch.LogID });
-  expect((await refusal({ batchId: failed.batch.LogID })).refused).toContain(
-    `is replayed already by batch ${again.batch.LogID}`,
-  );
-  const forced = await replayed({ batchId: failed.batch.LogID, force: true });
-  expect(forced.batch).toMatchObject({ Status: 'Success', ReplayOfLogID: failed.batch.LogID });
+  for (const force of [false, true]) {
+    expect((await refusal({ batchId: failed.batch.LogID, force })).refused).toContain(
+      `is replayed already by batch ${again.batch.LogID}. If it has to be done once more, replay that one`,
+    );
+  }
+  const forced = await replayed({ batchId: again.batch.LogID, force: true });
+  expect(forced.batch).toMatchObject({ Status: 'Success', ReplayOfLogID: again.batch.LogID });
   expect((await read(failed)).batch.ResolvedByLogID).toBe(again.batch.LogID);
+
+  const waiting = randomUUID();
+  const letGo = hold();
+  done.push(`read ${waiting}`);
+  const handle = await client.workflow.start('twoSteps', {
+    ...{ taskQueue, args: [waiting], workflowId: `waiting-${waiting}` },
+  });
+  const runs = (): Promise<unknown[]> => reader.runs([handle.firstExecutionRunId]);
+  await expect.poll(runs, { timeout: 20_000 }).toHaveLength(1);
+  const [{ LogID }] = (await runs()) as [{ LogID: number }];
+  expect((await refusal({ batchId: LogID, force: true })).refused).toContain(`Batch ${LogID} still runs`);
+  letGo();
+  await handle.result();
+});
+
+it('of a workflow that its own policy tries again, the last try is replayed, and repairs all of them', async () => {
+  const file = randomUUID();
+  broken.add(`load ${file}`);
+  const { firstExecutionRunId } = await client.workflow
+    .start('twoSteps', {
+      ...{ taskQueue, args: [file], workflowId: `tries-${file}` },
+      retry: { maximumAttempts: 2, initialInterval: 1 },
+    })
+    .then(async (handle) => {
+      await handle.result().catch(() => undefined);
+      return handle;
+    });
+  const first = await batchOf(firstExecutionRunId);
+  const { runId } = await client.workflow.getHandle(`tries-${file}`).describe();
+  const last = await batchOf(runId);
+  broken.clear();
+
+  expect(await replay({ batchId: first.batch.LogID })).toMatchObject({
+    refused: containing('was tried again as another batch'),
+  });
+  const again = await replayed({ batchId: last.batch.LogID });
+  expect((await read(first)).batch).toMatchObject({
+    ...{ Resolution: 'superseded', ResolvedByLogID: again.batch.LogID },
+  });
+});
+
+it('from the failure, what failed before and was coped with is not done again', async () => {
+  const file = randomUUID();
+  broken.add(`read ${file}`).add(`load ${file}`);
+  const failed = await play('stepsThatMayFail', file);
+  broken.clear();
+  await replayed({ batchId: failed.batch.LogID, from: 'failure' });
+  expect(done).toEqual([`check ${file}`, `load ${file}`]);
 });
 
 it('of two who replay a batch at once, one wins and the other is told', async () => {
@@ -311,7 +366,8 @@ it(
     for (const file of files) broken.add(`load ${file}`);
     const failed = await inGroups(files, 25, (file) => play('twoSteps', file));
     const [first] = failed;
-    await replay({ batchId: first!.batch.LogID });
+    const failedAgain = await replay({ batchId: first!.batch.LogID });
+    await batchOf('runId' in failedAgain ? failedAgain.runId : '');
     for (const file of files.slice(0, 195)) broken.delete(`load ${file}`);
 
     const { total, outcomes } = await client.workflow.execute<
@@ -336,8 +392,7 @@ it(
 it('a bulk that is stopped begins no more, and says how far it came', async () => {
   const failed = [await failedBatch('stop-1'), await failedBatch('stop-2')];
   broken.clear();
-  let letGo!: () => void;
-  holding = new Promise((resolve) => (letGo = resolve));
+  const letGo = hold();
   const handle = await client.workflow.start('replayBatches', {
     ...{ taskQueue, workflowId: `bulk-${randomUUID()}` },
     args: [{ error: 'load stop-', parallel: 1 }],

@@ -20,3 +20,10 @@ export async function twoRuns(file: string, isSecond = false): Promise<void> {
   if (!isSecond) await continueAsNew<typeof twoRuns>(file, true);
   await step(`load ${file}`);
 }
+
+/** The first one may fail. */
+export async function stepsThatMayFail(file: string): Promise<void> {
+  await step(`read ${file}`).catch(() => undefined);
+  await step(`check ${file}`);
+  await step(`load ${file}`);
+}

@@ -94,6 +94,40 @@ it.each(['sqlite', 'pg'] as const)(
   },
 );
 
+it('what was merged, and is no longer read, stays as the batch before had left it', async () => {
+  source(`CREATE TABLE merged (id INTEGER PRIMARY KEY, flag INTEGER, note TEXT);
+    INSERT INTO merged VALUES (1, 1, 'a'), (2, 1, 'b')`);
+  const run = await rig.start('historicalTransfer', {
+    ...{ ...OWN_PLACES, tables: [{ from: 'app.merged', to: 'DWH.merged', where: 'flag = 1' }] },
+    mode: 'merge',
+  });
+  const first = await rig.batchOf(run);
+  source(`UPDATE merged SET flag = 0 WHERE id = 2; UPDATE merged SET note = 'A' WHERE id = 1`);
+  const again = await replayed(first);
+  expect(rig.rows('target/DWH', 'SELECT id, note, BatchID FROM merged ORDER BY id')).toEqual([
+    [1n, 'A', BigInt(again.batch.LogID)],
+    [2n, 'b', BigInt(first.batch.LogID)],
+  ]);
+});
+
+it('without a Schedule, too, a replay moves the window that the failed run had to move', async () => {
+  const now = Date.now();
+  const at = (msAgo: number): string => new Date(now - msAgo).toISOString();
+  source(
+    `CREATE TABLE early (id INTEGER PRIMARY KEY, at TIMESTAMP); INSERT INTO early VALUES (1, '${at(1_500)}')`,
+  );
+  const run = await rig.start('incrementalTransfer', {
+    ...{ ...OWN_PLACES, tables: [{ from: 'app.early', to: 'DWH.early' }], cursor: 'at' },
+    ...{ window: '1s', mode: 'append' },
+  });
+  const first = await rig.batchOf(run);
+  const windows = (): unknown[] =>
+    rig.rows('target/DWH', `SELECT "From", "To" FROM BatchInterval WHERE TableName = 'DWH.early'`);
+  const before = windows();
+  await replayed(first);
+  expect(windows()).toEqual(before);
+});
+
 it('rows that no ledger lists are left alone, and the replay fails', async () => {
   source(`CREATE TABLE strange (id INTEGER PRIMARY KEY); INSERT INTO strange VALUES (1)`);
   const run = await rig.start('historicalTransfer', {

@@ -1,4 +1,5 @@
 import { BadInput, NotFound } from '../../domain/errors.js';
+import { storable } from '../../domain/text.js';
 import type { Ledger } from './ledger.js';
 import { resolveBatch } from './resolveBatch.js';
 
@@ -19,6 +20,6 @@ export async function dismissBatch(ledger: Ledger, { logID, reason, by }: Dismis
   }
   await resolveBatch(ledger, batch, {
     ...{ Resolution: 'dismissed', ResolvedByLogID: null },
-    remark: `by ${by}: ${reason}`,
+    remark: storable(`by ${by}: ${reason}`),
   });
 }

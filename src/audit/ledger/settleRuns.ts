@@ -1,6 +1,7 @@
 /** What happens to the audit tables when the histories of runs are known. */
 import type { BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
+import { isTriedAgain } from '../openBatches.js';
 import { hashed } from '../proof.js';
 import { settleRun } from '../settle.js';
 import type { Settlement } from '../settle.js';
@@ -45,7 +46,7 @@ async function settleRound(
   const runs = await writeSettlements(ledger, settled);
   for (const { record, history, settlement } of settled) {
     if (settlement.batch.Status === 'Success') {
-      await supersedeRetriedRuns(ledger, record.batch);
+      await supersedeRetriedRuns(ledger, record.batch, record.batch.LogID);
       await resolveReplayed(ledger, record.batch);
     }
     // The try that succeeded may have been closed before this one, by another worker.
@@ -113,15 +114,15 @@ function isCertified({ runs }: BatchRecord, { start, lastEventID }: RunHistory):
 }
 
 /** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
-async function supersedeRetriedRuns(ledger: Ledger, success: PipelineLog): Promise<void> {
-  for (let logID = success.PreviousLogID; logID !== null;) {
+async function supersedeRetriedRuns(ledger: Ledger, last: PipelineLog, successID: number): Promise<void> {
+  for (let logID = last.PreviousLogID; logID !== null;) {
     const [previous] = await ledger.tx.lockBatches([logID]);
     if (!previous) {
-      throw new Error(`Batch ${success.LogID} goes on after batch ${logID}, and there is no such batch`);
+      throw new Error(`Batch ${last.LogID} goes on after batch ${logID}, and there is no such batch`);
     }
     if (previous.Resolution !== 'superseded') {
-      if (!wasTriedAgain(previous)) return;
-      const resolution = { Resolution: 'superseded', ResolvedByLogID: success.LogID } as const;
+      if (!isTriedAgain(previous)) return;
+      const resolution = { Resolution: 'superseded', ResolvedByLogID: successID } as const;
       await resolveBatch(ledger, previous, resolution, { RetryStatus: 'recovered' });
     }
     logID = previous.PreviousLogID;
@@ -138,6 +139,7 @@ async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<vo
     if (failed.Resolution === 'open') {
       await resolveBatch(ledger, failed, { Resolution: 'replayed', ResolvedByLogID: success.LogID });
     }
+    await supersedeRetriedRuns(ledger, failed, success.LogID);
     logID = failed.ReplayOfLogID;
   }
 }
@@ -149,11 +151,7 @@ async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<vo
   };
   let next = await successorOf(logID);
   // Tries may be closed in any order: those between may be settled already.
-  while (next && (next.Resolution === 'superseded' || wasTriedAgain(next)))
+  while (next && (next.Resolution === 'superseded' || isTriedAgain(next)))
     next = await successorOf(next.LogID);
-  if (next?.Status === 'Success') await supersedeRetriedRuns(ledger, next);
-}
-
-function wasTriedAgain({ Status, RetryStatus }: PipelineLog): boolean {
-  return RetryStatus === 'retrying' && Status !== 'Running';
+  if (next?.Status === 'Success') await supersedeRetriedRuns(ledger, next, next.LogID);
 }

@@ -2,6 +2,7 @@
 import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
+import type { TransferMode } from '../../../domain/transfer.js';
 import type { BatchStamp } from '../../transferContract.js';
 import type { Inputs } from '../session.js';
 import { quote, quoted } from './names.js';
@@ -73,6 +74,14 @@ export class Ledger {
       `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
         'Load into another table, or remove them',
     );
+  }
+
+  /**
+   * For a batch that takes the place of this one. A merge may not read again all that this one had merged: those rows
+   * stay, with what the ledger says of them.
+   */
+  async makeRoom(mode: TransferMode): Promise<void> {
+    if (mode !== 'merge') await this.removeOwn();
   }
 
   /** Takes out what this batch put in. */

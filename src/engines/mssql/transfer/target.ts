@@ -77,11 +77,12 @@ async function loadTable(session: TransferSession, load: Load, table: LoadingTab
   const { name, columns } = await prepareTable(session, table);
   await makeLedger(session, name.schema);
   const ledger = new Ledger(session, name, batch);
-  const removable = [ledger, ...load.replaces.map((logID) => ledger.of(logID))];
-  for (const one of removable) await one.checkListed();
+  const replaced = load.replaces.map((logID) => ledger.of(logID));
+  for (const one of [ledger, ...replaced]) await one.checkListed();
   if (mode === 'replace') await ledger.checkAllListed();
   const before = (await ledger.countRows()).total;
-  for (const one of removable) await one.removeOwn();
+  await ledger.removeOwn();
+  for (const one of replaced) await one.makeRoom(mode);
   if (mode === 'replace') await ledger.removeAll();
   const incoming = await Incoming.copy(session, { table, columns }, load.onProgress);
   const chunks = await incoming.count();

@@ -2,6 +2,7 @@
 import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
+import type { TransferMode } from '../../../domain/transfer.js';
 import type { Takeover } from '../../shared/intervals.js';
 import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { quote } from '../schemaName.js';
@@ -104,6 +105,19 @@ export class Ledger {
     throw new UnlistedRows(
       `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
         'Load into another table, or remove them',
+    );
+  }
+
+  /**
+   * For a batch that takes the place of this one. A merge may not read again all that this one had merged: those rows
+   * stay, with what the ledger says of them.
+   */
+  async makeRoom(mode: TransferMode): Promise<void> {
+    if (mode !== 'merge') return this.removeOwn();
+    const { storeID, logID } = this.batch;
+    await this.session.rows(
+      `DELETE FROM ${this.#schema}.batchinterval WHERE tablename = $1 AND logid = $2 AND storeid = $3`,
+      [this.#name, logID, storeID],
     );
   }
 

@@ -3,6 +3,7 @@ import type { Bind } from 'snowflake-sdk';
 import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
+import type { TransferMode } from '../../../domain/transfer.js';
 import type { BatchStamp } from '../../transferContract.js';
 import { changedRows } from '../frame.js';
 import { ids, time } from '../statements.js';
@@ -120,6 +121,18 @@ export class Ledger {
     throw new UnlistedRows(
       `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
         'Load into another table, or remove them',
+    );
+  }
+
+  /**
+   * For a batch that takes the place of this one. A merge may not read again all that this one had merged: those rows
+   * stay, with what the ledger says of them.
+   */
+  async makeRoom(mode: TransferMode): Promise<void> {
+    if (mode !== 'merge') return this.removeOwn();
+    await this.session.run(
+      `DELETE FROM ${this.#schema}.BATCHINTERVAL WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?`,
+      this.#own,
     );
   }
 

@@ -1,6 +1,7 @@
 /** What the target knows of the batches that loaded it: in the file of their tables, so that both commit together. */
 import type Database from 'better-sqlite3';
 import { UnlistedRows } from '../../../domain/errors.js';
+import type { TransferMode } from '../../../domain/transfer.js';
 import { BATCH_ID } from '../../shared/incoming.js';
 import type { Takeover } from '../../shared/intervals.js';
 import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
@@ -89,6 +90,18 @@ export class Ledger {
       `${this.table.fullName} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
         'Load into another table, or remove them',
     );
+  }
+
+  /**
+   * For a batch that takes the place of this one. A merge may not read again all that this one had merged: those rows
+   * stay, with what the ledger says of them.
+   */
+  makeRoom(mode: TransferMode): void {
+    if (mode !== 'merge') return this.removeOwn();
+    const { storeID, logID } = this.batch;
+    this.db
+      .prepare('DELETE FROM BatchInterval WHERE TableName = ? AND LogID = ? AND StoreID = ?')
+      .run(this.table.fullName, logID, storeID);
   }
 
   /** Takes out what this batch put in. */

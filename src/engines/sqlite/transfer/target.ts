@@ -106,11 +106,12 @@ class SqliteTarget implements TransferTarget {
     const name = nameOf(db, table.to);
     const columns = prepareTable(db, name, table);
     const ledger = new Ledger(db, { name, fullName: this.#fullName(table.to, name) }, batch);
-    const removable = [ledger, ...load.replaces.map((logID) => ledger.of(logID))];
-    for (const one of removable) one.checkListed();
+    const replaced = load.replaces.map((logID) => ledger.of(logID));
+    for (const one of [ledger, ...replaced]) one.checkListed();
     if (mode === 'replace') ledger.checkAllListed();
     const before = ledger.countRows().total;
-    for (const one of removable) one.removeOwn();
+    ledger.removeOwn();
+    for (const one of replaced) one.makeRoom(mode);
     if (mode === 'replace') ledger.removeAll();
     if (table.claim) takeIntervals(ledger, table, table.claim, columns);
     const { loaded, rejected, newer } = await loadChunks(db, {
