@@ -57,6 +57,7 @@ async function planTable(
   // As the source spells it, whatever the case in the input.
   const column = cursor!.name;
   const table = { ...asGiven, cursor: { ...asGiven.cursor!, column } };
+  if (kind === 'time') await snapshot.checkTimes?.(selectionOf(table));
   const { own, inside } = ofSameRows(step, table, entries);
   const window = step.window ?? (await newKeys(step, table, { snapshot, inside }));
   // What makes room for this load is moved again, all of it: what others have moved since may have hidden it.

@@ -55,6 +55,11 @@ export interface Snapshot {
   count(selection: Selection): Promise<number>;
   /** The lowest and the highest value of a cursor that is a key, whatever the selection's intervals are. */
   bounds(selection: Selection): Promise<Bounds | undefined>;
+  /**
+   * Throws `BadInput` when a cursor that is a time holds a value that is none, whatever the selection's intervals are. An
+   * engine whose columns hold nothing else has no need of it.
+   */
+  checkTimes?(selection: Selection): Promise<void>;
   /** Parts of the selection with about so many rows each, in words that only this engine reads. At least one. */
   ranges(selection: Selection, rows: number): Promise<string[]>;
   /** The columns are those that `describe` answered. */

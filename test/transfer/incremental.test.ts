@@ -89,6 +89,33 @@ describe('a window', () => {
     expect(ids('spelled')).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it("is not moved while a row has a time that SQLite can't read", async () => {
+    source(`CREATE TABLE unread (id INTEGER PRIMARY KEY, at TIMESTAMP); INSERT INTO unread (at) VALUES
+      ('${day} 10:10'), ('infinity'), ('-infinity'), (NULL)`);
+    const unread = [
+      ['1761991800', '1761991800'],
+      ['20393', '20393'],
+      ["'01.11.2025 10:10'", '"01.11.2025 10:10"'],
+      [`'${day}T10:10:00+0000'`, `"${day}T10:10:00+0000"`],
+      ["'10:10'", '"10:10"'],
+      ["'now'", '"now"'],
+      ["''", '""'],
+      ["x'ff'", 'a BLOB'],
+    ];
+    for (const [value, shown] of unread) {
+      source(`REPLACE INTO unread VALUES (9, ${value})`);
+      expect(await rig.failureOf(await start('unread', '10:30'))).toMatchObject({
+        type: 'BadInput',
+        message:
+          `app.unread of sqlite:source: the cursor at holds ${shown}, which SQLite can't read as a time, so no run would move its row. ` +
+          'Write it as a text like 2025-11-01 06:10:00, or leave such rows out with where',
+      });
+    }
+    const where = 'id <> 9';
+    await move('unread', '10:30', { tables: [{ from: 'app.unread', to: 'DWH.unread', where }] });
+    expect(ids('unread')).toEqual([1]);
+  });
+
   it('that is empty is in, too', async () => {
     made('empty');
     expect(await move('empty', '10:30')).toMatchObject({ rowsProcessed: 0 });

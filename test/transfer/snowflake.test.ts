@@ -268,6 +268,22 @@ describe.skipIf(!snowflake)('Snowflake', () => {
     });
   });
 
+  it('a schema is made where there is none, and the right to do so is not asked for again', async () => {
+    source('CREATE TABLE placed (a INTEGER); INSERT INTO placed VALUES (1)');
+    const before = (await snowflake!.statements()).length;
+    const made = async (): Promise<string[]> =>
+      (await snowflake!.statements())
+        .slice(before)
+        .map(({ text }) => text)
+        .filter((text) => text.startsWith('CREATE SCHEMA'));
+    const input = { ...one('placed'), tables: [{ from: 'app.placed', to: 'Fresh.placed' }] };
+    await rig.transfer(input);
+    expect(await made()).toEqual(['CREATE SCHEMA IF NOT EXISTS "FRESH"']);
+    await rig.transfer(input);
+    expect(await made()).toHaveLength(1);
+    expect(await rows('SELECT COUNT(*) FROM Fresh.placed')).toEqual([[2]]);
+  });
+
   it('a role without the rights is told which it needs', async () => {
     source('CREATE TABLE forbidden (a INTEGER)');
     expect(await rig.refusal({ ...one('forbidden'), target: 'reader' })).toMatchObject({

@@ -111,17 +111,21 @@ async function loadAll(session: TransferSession, load: Load, stageName: string |
   await session.run('COMMIT');
 }
 
-/** In an order that is the same for all, in which their locks are taken. */
+/**
+ * In an order that is the same for all, in which their locks are taken. Makes those that are missing only, because
+ * Snowflake asks for the right to create schemas also with IF NOT EXISTS.
+ */
 async function makeSchemas(
   session: TransferSession,
   tables: readonly LoadingTable[],
 ): Promise<Map<string, LoadingTable[]>> {
   const bySchema = new Map<string, LoadingTable[]>();
   for (const table of tables) {
-    const schema = (await findSchema(session, table.to.schema)) ?? newName(table.to.schema);
+    const found = await findSchema(session, table.to.schema);
+    const schema = found ?? newName(table.to.schema);
+    if (!found) await session.run(`CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`);
     bySchema.set(schema, [...(bySchema.get(schema) ?? []), table]);
   }
-  for (const schema of bySchema.keys()) await session.run(`CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`);
   return new Map([...bySchema].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

@@ -12,6 +12,15 @@ export function position(kind: CursorKind, expression: string): string {
   return `unixepoch(${text}, 'subsec')`;
 }
 
+/**
+ * A condition for the rows whose moment is not known, so that no interval would ever hold them. SQLite makes a moment
+ * also of what has no date: a number would be Julian days. Infinity is where PostgreSQL has it, beyond every interval.
+ */
+export function isNoTime(column: string): string {
+  const at = quote(column);
+  return `${at} NOT IN ('infinity', '-infinity') AND (${at} NOT GLOB '[0-9][0-9][0-9][0-9]-*' OR ${position('time', at)} IS NULL)`;
+}
+
 /** A condition for the rows in one of the intervals, with what to bind. */
 export function isWithin(
   { column, kind }: { readonly column: string; readonly kind: CursorKind },

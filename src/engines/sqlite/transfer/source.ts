@@ -23,9 +23,9 @@ import type {
 } from '../../transferContract.js';
 import { folderOf, openForReading, patiently, quote, schemaFile } from '../connect.js';
 import { columnsOf, tablesOf } from '../tables.js';
-import { isWithin } from './cursor.js';
+import { isNoTime, isWithin } from './cursor.js';
 import { typeOf } from './types.js';
-import { fieldWriter } from './values.js';
+import { fieldWriter, showValue } from './values.js';
 
 export async function openSource({ url, signal }: PlaceOptions): Promise<TransferSource> {
   const folder = folderOf(url);
@@ -99,6 +99,18 @@ class SqliteSnapshot implements Snapshot {
     }
     throw new BadInput(
       `${formatTableName(table)} of ${this.label}: the cursor ${cursor!.column} holds values that are no whole numbers. Mend them`,
+    );
+  }
+
+  async checkTimes({ table, where, cursor }: Selection): Promise<void> {
+    const db = await this.#open(table);
+    const { column } = cursor!;
+    const { sql } = rowsOf({ table, where }, `min(${quote(column)}) FILTER (WHERE ${isNoTime(column)})`);
+    const found = this.#asked({ table }, () => db.prepare(sql).pluck().safeIntegers().get()) as SqlValue;
+    if (found === null) return;
+    throw new BadInput(
+      `${formatTableName(table)} of ${this.label}: the cursor ${column} holds ${showValue(found)}, which SQLite can't read as a time, so no run would move its row. ` +
+        'Write it as a text like 2025-11-01 06:10:00, or leave such rows out with where',
     );
   }
 

@@ -18,12 +18,15 @@ export function fieldWriter({ name, type }: Column, table: string): (value: SqlV
     if (value === null) return null;
     const field = write(value);
     if (field !== undefined) return field;
-    const held =
-      value instanceof Uint8Array ? 'a BLOB' : show(typeof value === 'bigint' ? String(value) : value);
     throw new BadInput(
-      `${table}: the column ${name} is ${describeType(type)} and holds ${held}. Mend the value, or read it through a view that casts it`,
+      `${table}: the column ${name} is ${describeType(type)} and holds ${showValue(value)}. Mend the value, or read it through a view that casts it`,
     );
   };
+}
+
+export function showValue(value: SqlValue): string {
+  if (value instanceof Uint8Array) return 'a BLOB';
+  return typeof value === 'bigint' ? String(value) : show(value);
 }
 
 type Writer = (value: Exclude<SqlValue, null>) => string | undefined;
