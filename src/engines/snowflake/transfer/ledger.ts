@@ -3,9 +3,12 @@ import type { Bind } from 'snowflake-sdk';
 import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
-import type { BatchStamp } from '../../transferContract.js';
+import type { FittedColumn } from '../../shared/incoming.js';
+import type { Takeover } from '../../shared/intervals.js';
+import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { changedRows } from '../frame.js';
 import { ids, time } from '../statements.js';
+import { isWithin } from './cursor.js';
 import { quote, quoted } from './names.js';
 import type { TransferSession } from './session.js';
 
@@ -70,6 +73,28 @@ export async function lockTables(
     runID,
     ...names.binds,
   ]);
+}
+
+/** All intervals of each of these tables, whose schemas have a ledger. */
+export async function intervalsOf(
+  session: TransferSession,
+  tables: readonly TableName[],
+): Promise<LedgerInterval[][]> {
+  const names = tables.map(formatTableName);
+  const schemas = [...new Set(tables.map(({ schema }) => schema))];
+  const wanted = ids(names);
+  const ofSchema = (schema: string): string =>
+    `SELECT TABLENAME AS "table", SOURCE AS "source", "FROM" AS "from", "TO" AS "to", STOREID AS "storeID", LOGID AS "logID"
+     FROM ${quote(schema)}.BATCHINTERVAL WHERE TABLENAME IN ${wanted.text}`;
+  const rows = (await session.run(
+    `${schemas.map(ofSchema).join(' UNION ALL ')} ORDER BY "source", "from"`,
+    schemas.flatMap(() => wanted.binds),
+  )) as unknown as Array<LedgerInterval & { table: string }>;
+  return names.map((name) =>
+    rows
+      .filter(({ table }) => table === name)
+      .map(({ source, from, to, storeID, logID }) => ({ source, from, to, storeID, logID: Number(logID) })),
+  );
 }
 
 /** The ledger of one table and one batch, in a transaction that is open. */
@@ -149,6 +174,41 @@ export class Ledger {
       `INSERT INTO ${this.#schema}.BATCHLOAD (STOREID, LOGID, RUNID, TABLENAME, CHUNK, "ROWS", LOADEDAT)
        SELECT ?, ?, ?, ?, F.VALUE[0]::NUMBER(38,0), F.VALUE[1]::NUMBER(38,0), ${time('?')} FROM TABLE(FLATTEN(input => PARSE_JSON(?))) F`,
       [storeID, logID, runID, this.#name, Date.parse(loadedAt), JSON.stringify([...rows.entries()])],
+    );
+  }
+
+  async intervals(): Promise<LedgerInterval[]> {
+    const [own] = await intervalsOf(this.session, [this.table]);
+    return own!;
+  }
+
+  /** Takes out the rows of these intervals, as far as batches brought them that the ledger lists for the same source. */
+  async removeRows({ source, kind, intervals }: Claim, column: FittedColumn): Promise<void> {
+    await this.session.run(
+      `DELETE FROM ${quoted(this.table)} WHERE ${isWithin(column, kind, intervals)}
+       AND BATCHID IN (SELECT LOGID FROM ${this.#schema}.BATCHINTERVAL WHERE TABLENAME = ? AND SOURCE = ?)`,
+      [this.#name, source],
+    );
+  }
+
+  /** All of one source. */
+  async changeIntervals({ removed, added }: Takeover): Promise<void> {
+    const { source } = added[0]!;
+    if (removed.length > 0) {
+      const starts = ids(removed.map(({ from }) => from));
+      await this.session.run(
+        `DELETE FROM ${this.#schema}.BATCHINTERVAL WHERE TABLENAME = ? AND SOURCE = ? AND "FROM" IN ${starts.text}`,
+        [this.#name, source, ...starts.binds],
+      );
+    }
+    await this.session.run(
+      `INSERT INTO ${this.#schema}.BATCHINTERVAL (TABLENAME, SOURCE, "FROM", "TO", STOREID, LOGID)
+       SELECT ?, ?, F.VALUE[0]::VARCHAR, F.VALUE[1]::VARCHAR, F.VALUE[2]::VARCHAR, F.VALUE[3]::NUMBER(38,0)
+       FROM TABLE(FLATTEN(input => PARSE_JSON(?))) F`,
+      [
+        ...[this.#name, source],
+        JSON.stringify(added.map(({ from, to, storeID, logID }) => [from, to, storeID, logID])),
+      ],
     );
   }
 
