@@ -184,6 +184,21 @@ describe.skipIf(!postgres)('Snowflake', () => {
     expect(await intervals('late')).toEqual(['10:00-10:30 by 1', '10:30-11:00 by 2']);
   });
 
+  it('gets a table by few statements in a transaction, each of which costs a part of a second', async () => {
+    await made('brief', '10:10', '10:40');
+    await move('brief', '10:30', { mode: 'merge' });
+    const before = (await snowflake!.statements()).length;
+    await move('brief', '11:00', { mode: 'merge' });
+    const run = (await snowflake!.statements()).slice(before).map(({ text }) => text.trim().split(/\s/)[0]!);
+    const transaction = run.slice(run.indexOf('BEGIN') + 1, run.indexOf('COMMIT'));
+    expect(transaction).toEqual([
+      // The lock; what is there; which intervals are in, and the new ones; what comes, also beside what is there.
+      ...['UPDATE', 'SELECT', 'SELECT', 'INSERT', 'SELECT', 'SELECT'],
+      // The rows, those of the same keys first; the ledger; what is there now.
+      ...['MERGE', 'INSERT', 'INSERT', 'SELECT'],
+    ]);
+  });
+
   it('gets keys up to the largest that their type has', async () => {
     await shop.query(`CREATE TABLE app.keys (id int PRIMARY KEY); INSERT INTO app.keys VALUES (-5), (3)`);
     const byKey = { cursor: 'ID', window: undefined };

@@ -118,16 +118,23 @@ export class Ledger {
     return new Ledger(this.session, this.table, { ...this.batch, logID });
   }
 
-  /** Rows of this batch that the ledger does not list are another store's, or a person's. */
-  async checkListed(): Promise<void> {
+  /**
+   * In one statement: how many rows there are, and whether this batch put in some before. Rows of this batch
+   * that the ledger does not list are another store's, or a person's.
+   */
+  async checkListed(): Promise<{ total: number; hasOwn: boolean }> {
     const { storeID, logID } = this.batch;
-    const { ofBatch } = await this.countRows();
-    const listed = await this.#count(
-      `SELECT COALESCE(SUM("ROWS"), 0) AS "count" FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?`,
-      this.#own,
+    const own = (what: string, list: string): string =>
+      `(SELECT ${what} FROM ${this.#schema}.${list} WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?)`;
+    const [row] = await this.session.run(
+      `SELECT COUNT(*) AS "total", COUNT_IF(BATCHID = ?) AS "ofBatch", ${own('COALESCE(SUM("ROWS"), 0)', 'BATCHLOAD')} AS "listed",
+         ${own('COUNT(*)', 'BATCHLOAD')} + ${own('COUNT(*)', 'BATCHREJECTED')} AS "entries" FROM ${quoted(this.table)}`,
+      [logID, ...this.#own, ...this.#own, ...this.#own],
     );
+    const count = (name: string): number => Number(row![name]);
+    const [ofBatch, listed] = [count('ofBatch'), count('listed')];
     // Fewer is no fault: a later batch may have merged newer ones over them.
-    if (ofBatch <= listed) return;
+    if (ofBatch <= listed) return { total: count('total'), hasOwn: count('entries') > 0 };
     throw new UnlistedRows(
       `${this.#name} holds ${ofBatch} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
         'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
@@ -136,11 +143,12 @@ export class Ledger {
 
   /** For a replacement, every row must be one that some batch of the ledger loaded. */
   async checkAllListed(): Promise<void> {
-    const rows = await this.#count(
-      `SELECT COUNT(*) AS "count" FROM ${quoted(this.table)} WHERE BATCHID IS NULL OR BATCHID NOT IN
+    const [row] = await this.session.run(
+      `SELECT COUNT(*) AS "rows" FROM ${quoted(this.table)} WHERE BATCHID IS NULL OR BATCHID NOT IN
          (SELECT LOGID FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ?)`,
       [this.#name],
     );
+    const rows = Number(row!['rows']);
     if (rows === 0) return;
     throw new UnlistedRows(
       `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
@@ -230,10 +238,5 @@ export class Ledger {
       [this.batch.logID],
     );
     return { total: Number(row!['total']), ofBatch: Number(row!['ofBatch']) };
-  }
-
-  async #count(sql: string, binds: readonly Bind[]): Promise<number> {
-    const [row] = await this.session.run(sql, binds);
-    return Number(row!['count']);
   }
 }

@@ -178,10 +178,14 @@ async function loadTable(
 ): Promise<void> {
   const { batch, mode } = load;
   const ledger = new Ledger(session, name, batch);
-  const removable = [ledger, ...load.replaces.map((logID) => ledger.of(logID))];
-  for (const one of removable) await one.checkListed();
+  const removable: Ledger[] = [];
+  let before = 0;
+  for (const one of [ledger, ...load.replaces.map((logID) => ledger.of(logID))]) {
+    const { total, hasOwn } = await one.checkListed();
+    before = total;
+    if (hasOwn) removable.push(one);
+  }
   if (mode === 'replace') await ledger.checkAllListed();
-  const before = (await ledger.countRows()).total;
   for (const one of removable) await one.removeOwn();
   if (mode === 'replace') await ledger.removeAll();
   if (table.claim) await takeIntervals(ledger, table, table.claim, columns);
