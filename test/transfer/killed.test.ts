@@ -28,8 +28,8 @@ const ENGINES = (['sqlite', 'pg', 'snow'] as const).filter(
   (on) => on === 'sqlite' || (on === 'pg' ? server : snowflake),
 );
 
-interface Killed<E extends Engine> {
-  readonly on: E;
+interface Killed {
+  readonly on: Engine;
   readonly index: number;
   readonly run: Run;
 }
@@ -48,6 +48,7 @@ beforeAll(async () => {
   await worker.start();
   const source = rig.database('source/app');
   source.exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); CREATE TABLE grows (id INTEGER PRIMARY KEY, note TEXT);
+    CREATE TABLE grows_too (id INTEGER PRIMARY KEY, note TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) INSERT INTO t SELECT i, 'note ' || i FROM n`);
   source.close();
   if (snowflake) warehouse = await SnowflakeClient.open(snowflake.url);
@@ -66,14 +67,11 @@ afterAll(async () => {
 });
 
 /** Starts transfers one after the other, and kills the worker of each at a random moment. */
-async function killEach<E extends Engine>(
-  engines: readonly E[],
-  start: (on: E, index: number) => Promise<Run>,
-): Promise<Array<Killed<E>>> {
+async function killEach(start: (on: Engine, index: number) => Promise<Run>): Promise<Killed[]> {
   const random = seededRandom(seed);
-  const started: Array<Killed<E>> = [];
+  const started: Killed[] = [];
   for (let index = 0; index < KILLS; index++) {
-    const on = engines[index % engines.length]!;
+    const on = ENGINES[index % ENGINES.length]!;
     started.push({ on, index, run: await start(on, index) });
     await delay(random() * LONGEST_LIFE_MS);
     await worker.kill();
@@ -98,12 +96,18 @@ async function answer(on: 'sqlite' | 'pg', sql: string): Promise<number[]> {
   return row;
 }
 
+/** The rows in Snowflake are numbered, and their texts follow from the numbers. */
+async function expectNumbered(table: string, size: number): Promise<void> {
+  const numbered = `SELECT COUNT(*), COUNT(DISTINCT id), MIN(id), MAX(id), COUNT_IF(note = 'note ' || id) FROM DWH.${table}`;
+  expect(await warehouse!.rows(numbered)).toEqual([[size, size, 1, size, size]]);
+}
+
 it(
   `leaves each row in the target once when workers are killed ${KILLS} times`,
   { timeout: 900_000 },
   async () => {
     process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
-    const runs = await killEach(ENGINES, (on, index) =>
+    const runs = await killEach((on, index) =>
       rig.start('historicalTransfer', {
         ...PLACES[on],
         tables: [{ from: 'app.t', to: `DWH.t${index}`, key: ['id'], chunkRows: ROWS / 4 }],
@@ -113,9 +117,7 @@ it(
     for (const { on, index, run } of runs) {
       expect(await rig.resultOf(run)).toMatchObject({ rowsProcessed: ROWS, recordCountAfter: ROWS });
       if (on === 'snow') {
-        // The rows are numbered, and their texts follow from the numbers.
-        const numbered = `SELECT COUNT(*), COUNT(DISTINCT id), MIN(id), MAX(id), COUNT_IF(note = 'note ' || id) FROM DWH.t${index}`;
-        expect(await warehouse!.rows(numbered)).toEqual([[ROWS, ROWS, 1, ROWS, ROWS]]);
+        await expectNumbered(`t${index}`, ROWS);
         continue;
       }
       const same = `SELECT (SELECT count(*) FROM dwh.t${index}),
@@ -130,36 +132,49 @@ it(
   { timeout: 900_000 },
   async () => {
     process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
-    const sizes = { sqlite: 0, pg: 0 };
-    // Snowflake keeps no intervals yet.
-    const engines = ENGINES.filter((on) => on !== 'snow');
-    const runs = await killEach(engines, async (on, index) => {
+    const sizes = { sqlite: 0, pg: 0, snow: 0 };
+    const runs = await killEach(async (on, index) => {
       await grow(on, sizes[on] + 1, (sizes[on] += ROWS / 2));
       return rig.start('incrementalTransfer', {
         ...PLACES[on],
-        tables: [{ from: 'app.grows', to: 'DWH.grows', chunkRows: ROWS / 8 }],
-        ...{ cursor: 'id', ...(index % 3 === 0 ? { mode: 'merge', overlap: 1_000 } : { mode: 'append' }) },
+        tables: [{ from: `app.${GROWING[on]}`, to: 'DWH.grows', chunkRows: ROWS / 8 }],
+        ...{
+          cursor: 'id',
+          ...(Math.floor(index / ENGINES.length) % 2 === 0
+            ? { mode: 'append' }
+            : { mode: 'merge', overlap: 1_000 }),
+        },
       });
     });
     for (const { run } of runs) await rig.resultOf(run);
     for (const on of new Set(runs.map((one) => one.on))) {
+      const size = sizes[on];
+      if (on === 'snow') {
+        await expectNumbered('grows', size);
+        const ledger = `SELECT SUM(CAST("TO" AS NUMBER(38,0)) - CAST("FROM" AS NUMBER(38,0))), MAX(CAST("TO" AS NUMBER(38,0))) FROM DWH.BatchInterval`;
+        expect(await warehouse!.rows(ledger)).toEqual([[size, size + 1]]);
+        continue;
+      }
       const same = `SELECT (SELECT count(*) FROM dwh.grows), (SELECT count(DISTINCT id) FROM dwh.grows),
         (SELECT count(*) FROM (SELECT id, note FROM app.grows EXCEPT SELECT id, note FROM dwh.grows) AS missing)`;
-      expect(await answer(on, same)).toEqual([sizes[on], sizes[on], 0]);
+      expect(await answer(on, same)).toEqual([size, size, 0]);
       // What is in is in once, from the first key to the last.
       const ledger = `SELECT sum(CAST("to" AS bigint) - CAST("from" AS bigint)), max(CAST("to" AS bigint)) FROM dwh.batchinterval`;
-      expect(await answer(on, ledger)).toEqual([sizes[on], sizes[on] + 1]);
+      expect(await answer(on, ledger)).toEqual([size, size + 1]);
     }
   },
 );
 
-async function grow(on: 'sqlite' | 'pg', from: number, to: number): Promise<void> {
+/** A table of its own for each target. */
+const GROWING = { sqlite: 'grows', pg: 'grows', snow: 'grows_too' };
+
+async function grow(on: Engine, from: number, to: number): Promise<void> {
   if (on === 'pg') {
     await db!.query(`INSERT INTO app.grows SELECT i, 'note ' || i FROM generate_series(${from}, ${to}) i`);
     return;
   }
   const source = rig.database('source/app');
   source.exec(`WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${to})
-    INSERT INTO grows SELECT i, 'note ' || i FROM n`);
+    INSERT INTO ${GROWING[on]} SELECT i, 'note ' || i FROM n`);
   source.close();
 }

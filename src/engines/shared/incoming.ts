@@ -52,7 +52,7 @@ export function fitColumns(
           'Widen the column, or change the source',
       );
     }
-    if (found && name === cursor && found.type.kind !== type.kind) {
+    if (found && name === cursor && orderOf(found.type) !== orderOf(type)) {
       throw new BadInput(
         `${table}: the cursor ${found.name} is ${describeType(found.type)}, and the source's is ${describeType(type)}, so an interval's rows can't be found by it. ` +
           'Make the column of the same type',
@@ -79,13 +79,18 @@ export function fitColumns(
   return fitted;
 }
 
-/** What the target calls a column that the source has under this name. */
-export function fittedName(
+/** Whole numbers are decimals where a database has no type of their own. */
+function orderOf({ kind }: ColumnType): ColumnType['kind'] {
+  return kind === 'integer' ? 'decimal' : kind;
+}
+
+/** What the target makes of a column that the source has under this name. */
+export function fittedColumn(
   { columns }: IncomingTable,
   fitted: readonly FittedColumn[],
   name: string,
-): string {
-  return fitted[columns.findIndex((column) => column.name === name)]!.name;
+): FittedColumn {
+  return fitted[columns.findIndex((column) => column.name === name)]!;
 }
 
 /** By its very name, else by one that differs in upper and lower case only. */

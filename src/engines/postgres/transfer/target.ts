@@ -3,7 +3,7 @@ import { BadInput } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { FittedColumn } from '../../shared/incoming.js';
-import { fitColumns, fittedName } from '../../shared/incoming.js';
+import { fitColumns, fittedColumn } from '../../shared/incoming.js';
 import { checkNotOlder, takeOver } from '../../shared/intervals.js';
 import type {
   Claim,
@@ -125,7 +125,7 @@ async function takeIntervals(
   columns: readonly FittedColumn[],
 ): Promise<void> {
   const change = takeOver(await ledger.intervals(), table.to, claim, ledger.batch);
-  if (claim.force) await ledger.removeRows(claim, fittedName(table, columns, table.cursor!));
+  if (claim.force) await ledger.removeRows(claim, fittedColumn(table, columns, table.cursor!).name);
   await ledger.changeIntervals(change);
 }
 
@@ -200,7 +200,7 @@ async function merge(
   session: Session,
   { table, name, columns }: { table: LoadingTable; name: TableName; columns: readonly FittedColumn[] },
 ): Promise<void> {
-  const keys = table.key.map((key) => fittedName(table, columns, key));
+  const keys = table.key.map((key) => fittedColumn(table, columns, key).name);
   const list = keys.map(quote).join(', ');
   const [[all, without, apart]] = (await session.rows(
     `SELECT count(*), count(*) FILTER (WHERE ${keys.map((key) => `${quote(key)} IS NULL`).join(' OR ')}),
@@ -220,7 +220,7 @@ async function merge(
   await session.run(`ANALYZE ${INCOMING}`);
   const isSame = keys.map((key) => `T.${quote(key)} = I.${quote(key)}`).join(' AND ');
   if (table.claim) {
-    const cursor = quote(fittedName(table, columns, table.cursor!));
+    const cursor = quote(fittedColumn(table, columns, table.cursor!).name);
     const [[newer]] = (await session.rows(
       `SELECT count(*) FROM ${quoted(name)} AS T JOIN ${INCOMING} AS I ON ${isSame} WHERE T.${cursor} > I.${cursor}`,
     )) as [[string]];

@@ -4,9 +4,12 @@ import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
-import type { BatchStamp } from '../../transferContract.js';
+import type { FittedColumn } from '../../shared/incoming.js';
+import type { Takeover } from '../../shared/intervals.js';
+import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { changedRows } from '../frame.js';
 import { ids, time } from '../statements.js';
+import { isWithin } from './cursor.js';
 import { quote, quoted } from './names.js';
 import type { TransferSession } from './session.js';
 
@@ -73,6 +76,28 @@ export async function lockTables(
   ]);
 }
 
+/** All intervals of each of these tables, whose schemas have a ledger. */
+export async function intervalsOf(
+  session: TransferSession,
+  tables: readonly TableName[],
+): Promise<LedgerInterval[][]> {
+  const names = tables.map(formatTableName);
+  const schemas = [...new Set(tables.map(({ schema }) => schema))];
+  const wanted = ids(names);
+  const ofSchema = (schema: string): string =>
+    `SELECT TABLENAME AS "table", SOURCE AS "source", "FROM" AS "from", "TO" AS "to", STOREID AS "storeID", LOGID AS "logID"
+     FROM ${quote(schema)}.BATCHINTERVAL WHERE TABLENAME IN ${wanted.text}`;
+  const rows = (await session.run(
+    `${schemas.map(ofSchema).join(' UNION ALL ')} ORDER BY "source", "from"`,
+    schemas.flatMap(() => wanted.binds),
+  )) as unknown as Array<LedgerInterval & { table: string }>;
+  return names.map((name) =>
+    rows
+      .filter(({ table }) => table === name)
+      .map(({ source, from, to, storeID, logID }) => ({ source, from, to, storeID, logID: Number(logID) })),
+  );
+}
+
 /** The ledger of one table and one batch, in a transaction that is open. */
 export class Ledger {
   readonly #schema: string;
@@ -94,16 +119,23 @@ export class Ledger {
     return new Ledger(this.session, this.table, { ...this.batch, logID });
   }
 
-  /** Rows of this batch that the ledger does not list are another store's, or a person's. */
-  async checkListed(): Promise<void> {
+  /**
+   * In one statement: how many rows there are, and whether this batch put in some before. Rows of this batch
+   * that the ledger does not list are another store's, or a person's.
+   */
+  async checkListed(): Promise<{ total: number; hasOwn: boolean }> {
     const { storeID, logID } = this.batch;
-    const { ofBatch } = await this.countRows();
-    const listed = await this.#count(
-      `SELECT COALESCE(SUM("ROWS"), 0) AS "count" FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?`,
-      this.#own,
+    const own = (what: string, list: string): string =>
+      `(SELECT ${what} FROM ${this.#schema}.${list} WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?)`;
+    const [row] = await this.session.run(
+      `SELECT COUNT(*) AS "total", COUNT_IF(BATCHID = ?) AS "ofBatch", ${own('COALESCE(SUM("ROWS"), 0)', 'BATCHLOAD')} AS "listed",
+         ${own('COUNT(*)', 'BATCHLOAD')} + ${own('COUNT(*)', 'BATCHREJECTED')} AS "entries" FROM ${quoted(this.table)}`,
+      [logID, ...this.#own, ...this.#own, ...this.#own],
     );
+    const count = (name: string): number => Number(row![name]);
+    const [ofBatch, listed] = [count('ofBatch'), count('listed')];
     // Fewer is no fault: a later batch may have merged newer ones over them.
-    if (ofBatch <= listed) return;
+    if (ofBatch <= listed) return { total: count('total'), hasOwn: count('entries') > 0 };
     throw new UnlistedRows(
       `${this.#name} holds ${ofBatch} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
         'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
@@ -112,11 +144,12 @@ export class Ledger {
 
   /** For a replacement, every row must be one that some batch of the ledger loaded. */
   async checkAllListed(): Promise<void> {
-    const rows = await this.#count(
-      `SELECT COUNT(*) AS "count" FROM ${quoted(this.table)} WHERE BATCHID IS NULL OR BATCHID NOT IN
+    const [row] = await this.session.run(
+      `SELECT COUNT(*) AS "rows" FROM ${quoted(this.table)} WHERE BATCHID IS NULL OR BATCHID NOT IN
          (SELECT LOGID FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ?)`,
       [this.#name],
     );
+    const rows = Number(row!['rows']);
     if (rows === 0) return;
     throw new UnlistedRows(
       `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
@@ -165,6 +198,41 @@ export class Ledger {
     );
   }
 
+  async intervals(): Promise<LedgerInterval[]> {
+    const [own] = await intervalsOf(this.session, [this.table]);
+    return own!;
+  }
+
+  /** Takes out the rows of these intervals, as far as batches brought them that the ledger lists for the same source. */
+  async removeRows({ source, kind, intervals }: Claim, column: FittedColumn): Promise<void> {
+    await this.session.run(
+      `DELETE FROM ${quoted(this.table)} WHERE ${isWithin(column, kind, intervals)}
+       AND BATCHID IN (SELECT LOGID FROM ${this.#schema}.BATCHINTERVAL WHERE TABLENAME = ? AND SOURCE = ?)`,
+      [this.#name, source],
+    );
+  }
+
+  /** All of one source. */
+  async changeIntervals({ removed, added }: Takeover): Promise<void> {
+    const { source } = added[0]!;
+    if (removed.length > 0) {
+      const starts = ids(removed.map(({ from }) => from));
+      await this.session.run(
+        `DELETE FROM ${this.#schema}.BATCHINTERVAL WHERE TABLENAME = ? AND SOURCE = ? AND "FROM" IN ${starts.text}`,
+        [this.#name, source, ...starts.binds],
+      );
+    }
+    await this.session.run(
+      `INSERT INTO ${this.#schema}.BATCHINTERVAL (TABLENAME, SOURCE, "FROM", "TO", STOREID, LOGID)
+       SELECT ?, ?, F.VALUE[0]::VARCHAR, F.VALUE[1]::VARCHAR, F.VALUE[2]::VARCHAR, F.VALUE[3]::NUMBER(38,0)
+       FROM TABLE(FLATTEN(input => PARSE_JSON(?))) F`,
+      [
+        ...[this.#name, source],
+        JSON.stringify(added.map(({ from, to, storeID, logID }) => [from, to, storeID, logID])),
+      ],
+    );
+  }
+
   /** `rejected` is a query of row number, reason and content. */
   async keepRejected(chunk: number, rejected: string, binds: readonly Bind[]): Promise<number> {
     const { storeID, logID } = this.batch;
@@ -183,10 +251,5 @@ export class Ledger {
       [this.batch.logID],
     );
     return { total: Number(row!['total']), ofBatch: Number(row!['ofBatch']) };
-  }
-
-  async #count(sql: string, binds: readonly Bind[]): Promise<number> {
-    const [row] = await this.session.run(sql, binds);
-    return Number(row!['count']);
   }
 }

@@ -3,9 +3,12 @@ import { BadInput, RowsRejected } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { FittedColumn } from '../../shared/incoming.js';
-import { BATCH_ID, fitColumns, LOADED_AT } from '../../shared/incoming.js';
+import { BATCH_ID, fitColumns, fittedColumn, LOADED_AT } from '../../shared/incoming.js';
+import { takeOver } from '../../shared/intervals.js';
 import type {
+  Claim,
   IncomingTable,
+  LedgerInterval,
   Load,
   LoadingTable,
   PlaceOptions,
@@ -15,7 +18,8 @@ import { changedRows } from '../frame.js';
 import { time } from '../statements.js';
 import { readUrl } from '../url.js';
 import { Incoming } from './incoming.js';
-import { Ledger, lockTables, makeLedger, makeLocks } from './ledger.js';
+import { intervalsOf, Ledger, lockTables, makeLedger, makeLocks } from './ledger.js';
+import { removeSameKeys } from './merge.js';
 import { newName, quote, quoted } from './names.js';
 import { TransferSession } from './session.js';
 import { openStage } from './stage.js';
@@ -40,22 +44,38 @@ export async function openTarget(options: PlaceOptions): Promise<TransferTarget>
         if (!location.startsWith('file:')) await openStage(session, location, stage);
       }),
     load: (load) => withSession(options, [load.batch.logID], (session) => loadAll(session, load, stage)),
+    intervals: (tables) => withSession(options, [], (session) => ledgerIntervals(session, tables)),
     close: async () => undefined,
   };
 }
 
-async function withSession(
+async function withSession<T>(
   options: PlaceOptions,
   batchIDs: number[],
-  work: (session: TransferSession) => Promise<void>,
-): Promise<void> {
+  work: (session: TransferSession) => Promise<T>,
+): Promise<T> {
   const session = await TransferSession.open(options, batchIDs);
   try {
-    await work(session);
+    return await work(session);
   } finally {
     // Rolls back what was not committed.
     await session.close();
   }
+}
+
+/** One look at the catalog, and one at the ledgers of all schemas. */
+async function ledgerIntervals(
+  session: TransferSession,
+  wanted: readonly TableName[],
+): Promise<LedgerInterval[][]> {
+  const ledgers = wanted.map(({ schema }) => ({ schema, name: 'BATCHINTERVAL' }));
+  const found = await findTables(session, [...wanted, ...ledgers]);
+  const listed = wanted.map((table, index) =>
+    found.has(ledgers[index]!) ? found.get(table)?.name : undefined,
+  );
+  const known = listed.filter((name) => name !== undefined);
+  const intervals = known.length > 0 ? await intervalsOf(session, known) : [];
+  return listed.map((name) => (name ? intervals[known.indexOf(name)]! : []));
 }
 
 function fit(table: IncomingTable, found: FoundTable | undefined): FittedColumn[] {
@@ -163,12 +183,13 @@ async function loadTable(
   const { batch, mode } = load;
   const ledger = new Ledger(session, name, batch);
   const replaced = load.replaces.map((logID) => ledger.of(logID));
-  for (const one of [ledger, ...replaced]) await one.checkListed();
+  const { total: before, hasOwn } = await ledger.checkListed();
+  for (const one of replaced) await one.checkListed();
   if (mode === 'replace') await ledger.checkAllListed();
-  const before = (await ledger.countRows()).total;
-  await ledger.removeOwn();
+  if (hasOwn) await ledger.removeOwn();
   for (const one of replaced) await one.makeRoom(mode);
   if (mode === 'replace') await ledger.removeAll();
+  if (table.claim) await takeIntervals(ledger, table, table.claim, columns);
   const chunks = await incoming.count();
   const rejected = await setAside(
     load,
@@ -176,7 +197,7 @@ async function loadTable(
     chunks.map(({ refused }) => refused),
   );
   const rows = incoming.values(rejected > 0);
-  if (mode === 'merge') await removeSameKeys(session, { table, name, columns }, rows);
+  if (mode === 'merge') await removeSameKeys(session, { table, name, columns, rows });
   const names = [...columns.map((column) => quote(column.name)), OWN.batchID, OWN.loadedAt].join(', ');
   const loaded = changedRows(
     await session.run(`INSERT INTO ${quoted(name)} (${names}) SELECT S.*, ?, ${time('?')} FROM (${rows}) S`, [
@@ -188,6 +209,17 @@ async function loadTable(
   const { total, ofBatch } = await ledger.countRows();
   await load.verify(table, { before, after: total, loaded, rejected, ofBatch });
   load.onProgress(loaded);
+}
+
+async function takeIntervals(
+  ledger: Ledger,
+  table: LoadingTable,
+  claim: Claim,
+  columns: readonly FittedColumn[],
+): Promise<void> {
+  const change = takeOver(await ledger.intervals(), table.to, claim, ledger.batch);
+  if (claim.force) await ledger.removeRows(claim, fittedColumn(table, columns, table.cursor!));
+  await ledger.changeIntervals(change);
 }
 
 /** Keeps the rows that are refused, if that is allowed, and answers how many they are. */
@@ -210,35 +242,4 @@ async function setAside(
     kept += await ledger.keepRejected(chunk, text, binds);
   }
   return kept;
-}
-
-/** The rows that are there with the keys of those that come make room for them. */
-async function removeSameKeys(
-  session: TransferSession,
-  { table, name, columns }: Pick<PreparedTable, 'table' | 'name' | 'columns'>,
-  rows: string,
-): Promise<void> {
-  const keys = table.key.map(
-    (key) => columns[table.columns.findIndex((column) => column.name === key)]!.name,
-  );
-  const list = keys.map(quote).join(', ');
-  const [counts] = await session.run(
-    `SELECT COUNT(*) AS "all", COUNT_IF(${keys.map((key) => `${quote(key)} IS NULL`).join(' OR ')}) AS "without",
-       (SELECT COUNT(*) FROM (SELECT DISTINCT ${list} FROM (${rows}))) AS "apart" FROM (${rows})`,
-  );
-  const [all, without, apart] = ['all', 'without', 'apart'].map((one) => Number(counts![one]));
-  if (without! > 0) {
-    throw new BadInput(
-      `${formatTableName(table.to)}: a row has no ${keys.join(' or ')}, which is the key. Name a key that every row has`,
-    );
-  }
-  if (all !== apart) {
-    throw new BadInput(
-      `${formatTableName(table.to)}: ${all! - apart!} of the source's rows have the same ${keys.join(', ')} as another. Name a key that tells them apart`,
-    );
-  }
-  await session.run(
-    `MERGE INTO ${quoted(name)} T USING (${rows}) S ON ${keys.map((key) => `T.${quote(key)} = S.${quote(key)}`).join(' AND ')}
-     WHEN MATCHED THEN DELETE`,
-  );
 }

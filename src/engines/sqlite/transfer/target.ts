@@ -7,7 +7,7 @@ import { BadInput } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
-import { fitColumns, fittedName } from '../../shared/incoming.js';
+import { fitColumns, fittedColumn } from '../../shared/incoming.js';
 import type { FittedColumn } from '../../shared/incoming.js';
 import { checkNotOlder, takeOver } from '../../shared/intervals.js';
 import { BATCH_ID, LOADED_AT } from '../../shared/incoming.js';
@@ -184,7 +184,7 @@ function prepareTable(db: Database.Database, name: string, table: IncomingTable)
     db.exec(`CREATE TABLE ${quote(name)} (${[...columns.map(definition), ...own].join(', ')})`);
   }
   makeIndex(db, name, [BATCH_ID]);
-  const keys = table.key.map((key) => fittedName(table, columns, key));
+  const keys = table.key.map((key) => fittedColumn(table, columns, key).name);
   if (keys.length > 0) makeIndex(db, name, keys);
   return columns;
 }
@@ -196,7 +196,7 @@ function takeIntervals(
   columns: readonly FittedColumn[],
 ): void {
   const change = takeOver(ledger.intervals(), table.to, claim, ledger.batch);
-  if (claim.force) ledger.removeRows(claim, fittedName(table, columns, table.cursor!));
+  if (claim.force) ledger.removeRows(claim, fittedColumn(table, columns, table.cursor!).name);
   ledger.changeIntervals(change);
 }
 
