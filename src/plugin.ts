@@ -96,8 +96,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       );
     }
     await checkBundle(options.workflowBundle);
-    // How its slots are guarded depends on whether the store answers.
-    await this.#auditor.open();
+    await this.#auditor.workerIsMade();
     const { interceptors } = options;
     return {
       ...this.#guarded(options),
@@ -146,9 +145,14 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
 
   /** As Worker.create does where no connection is given; but it would close it before the last batches are closed. */
   async #connect(): Promise<NativeConnection> {
-    const connection = await NativeConnection.connect();
-    this.#ownConnections.add(connection);
-    return connection;
+    try {
+      const connection = await NativeConnection.connect();
+      this.#ownConnections.add(connection);
+      return connection;
+    } catch (error) {
+      await this.#auditor.workerFailed();
+      throw error;
+    }
   }
 
   /** Closes the audit store, where no worker's end does that: after a `MockActivityEnvironment`, or a worker that never ran. */

@@ -52,6 +52,18 @@ export class Auditor {
     }));
   }
 
+  /** Called before a worker is made: what it may take depends on whether the store answers. */
+  workerIsMade(): Promise<void> {
+    return this.#inTurn(() => this.open());
+  }
+
+  /** Called when it could not be made. */
+  workerFailed(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#desks.size === 0) await this.close();
+    });
+  }
+
   async #open(): Promise<void> {
     const recorder = new Recorder({ ...this.options, logger: this.logger() }, this.gate);
     await recorder.start();
