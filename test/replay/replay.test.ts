@@ -35,6 +35,8 @@ const audit = { url: `sqlite:${folder}` };
 /** What steps did, and which of them fail. */
 const done: string[] = [];
 const broken = new Set<string>();
+/** The batch that one test had erased in Temporal, which the audit can't hide. */
+let erased: number | undefined;
 /** What a step waits for that is done a second time. */
 let holding: Promise<void> | undefined;
 function hold(): () => void {
@@ -264,6 +266,43 @@ it('refuses what must not be replayed, and says why', async () => {
   await handle.result();
 });
 
+it('refuses a batch whose workflow id is taken, and one whose history Temporal has erased', async () => {
+  const failed = await failedBatch();
+  const { LogID, WorkflowID, RunID } = failed.batch;
+  broken.clear();
+  const letGo = hold();
+  done.push(`read ${failed.file}`);
+  const other = await client.workflow.start('twoSteps', {
+    ...{ taskQueue, args: [failed.file], workflowId: WorkflowID! },
+  });
+  for (const from of ['start', 'failure'] as const) {
+    expect(await replay({ batchId: LogID, from })).toMatchObject({
+      refused: containing(`is taken by a run that goes on: workflow ${WorkflowID}`),
+    });
+  }
+  letGo();
+  await other.result();
+
+  erased = LogID;
+  await client.workflowService.deleteWorkflowExecution({
+    ...{ namespace: 'default', workflowExecution: { workflowId: WorkflowID!, runId: RunID! } },
+  });
+  const isGone = (): Promise<boolean> =>
+    client.workflow
+      .getHandle(WorkflowID!, RunID!)
+      .describe()
+      .then(
+        () => false,
+        () => true,
+      );
+  await expect.poll(isGone, { timeout: 20_000 }).toBe(true);
+  for (const from of ['start', 'failure'] as const) {
+    expect(await replay({ batchId: LogID, from })).toMatchObject({
+      refused: containing(`Temporal has erased the history of batch ${LogID}`),
+    });
+  }
+});
+
 it('of a workflow that its own policy tries again, the last try is replayed, and repairs all of them', async () => {
   const file = randomUUID();
   broken.add(`load ${file}`);
@@ -413,7 +452,7 @@ it('the audit with its replays is proven by the histories', async () => {
   const problems = async (): Promise<unknown[]> => {
     const wrong: unknown[] = [];
     const listener: Listener = {
-      batch: (verified) => void (holds(verified) || wrong.push(verified)),
+      batch: (verified) => void (holds(verified) || verified.LogID === erased || wrong.push(verified)),
       missing: (run) => void wrong.push(run),
     };
     const { verdicts } = await verifyAudit(reader, temporal, { taskQueue }, listener);
