@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { expect, it } from 'vitest';
 import { engineFor } from '../../src/engines/index.js';
-import { everyEngine, SECRET, type BadURL } from './engines.js';
+import { everyEngine, type BadURL } from './engines.js';
+import { SECRET } from './secret.js';
 
 everyEngine('bad input', ({ engine, audit, ifAble }) => {
   /** What a user is told at the start of a worker. */

@@ -39,7 +39,7 @@ export interface EngineUnderTest {
   version(): Promise<string>;
   /** A schema that does not exist yet. */
   newPlace(): Promise<Place>;
-  /** A URL that can't be used, by what is wrong with it. `SECRET` is the password in it. */
+  /** A URL that can't be used, by what is wrong with it. `SECRET` of secret.ts is the password in it. */
   readonly bad: Partial<Record<BadURL, () => string>>;
   /** URLs that don't parse. */
   readonly malformed: readonly string[];
@@ -48,9 +48,6 @@ export interface EngineUnderTest {
 }
 
 export type BadURL = 'wrongPassword' | 'unreachableHost' | 'missingDatabase' | 'unknownParameter';
-
-/** A password that no message may hold. */
-export const SECRET = 'Tr0ub4dor-secret';
 
 /** One schema, and the way behind the contract's back. */
 export interface Place {

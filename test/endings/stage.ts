@@ -21,7 +21,7 @@ import {
   Worker,
 } from '@temporalio/worker';
 import type { WorkerOptions, WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import type { AuditReader } from '../../src/engines/contract.js';
 import { NotFound } from '../../src/domain/errors.js';
 import { engineFor } from '../../src/engines/index.js';
@@ -229,7 +229,7 @@ export class Scene {
 
   /** Waits until an activity has been taken by a worker. */
   async stepRuns(): Promise<void> {
-    const { PENDING_ACTIVITY_STATE_STARTED } = temporal.api.enums.v1.PendingActivityState;
+    const { PENDING_ACTIVITY_STATE_STARTED } = proto.temporal.api.enums.v1.PendingActivityState;
     await this.until('a step runs', async () => {
       const { raw } = await this.client.workflow.getHandle(this.workflowId).describe();
       return raw.pendingActivities?.some(({ state }) => state === PENDING_ACTIVITY_STATE_STARTED);
@@ -242,7 +242,7 @@ export class Scene {
       ({ type }) => type === EVENT.workflowTaskCompleted,
     );
     const response = await this.client.workflowService.resetWorkflowExecution(
-      temporal.api.workflowservice.v1.ResetWorkflowExecutionRequest.fromObject({
+      proto.temporal.api.workflowservice.v1.ResetWorkflowExecutionRequest.fromObject({
         namespace: 'default',
         workflowExecution: { workflowId: this.workflowId, runId: runId ?? '' },
         workflowTaskFinishEventId: done[task - 1]!.id,

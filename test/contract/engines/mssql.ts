@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type sql from 'mssql';
 import { freePorts } from '../../../src/dev/ports.js';
-import { SECRET, type EngineUnderTest, type Login, type Place } from '../engines.js';
+import type { EngineUnderTest, Login, Place } from '../engines.js';
+import { SECRET } from '../secret.js';
 
 const url = process.env['TEST_MSSQL_URL'] || undefined;
 const ports = await freePorts(1);

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { freePorts } from '../../../src/dev/ports.js';
 import { startPostgres } from '../../endpoints/postgres.js';
-import { SECRET, type EngineUnderTest, type Login, type Place } from '../engines.js';
+import type { EngineUnderTest, Login, Place } from '../engines.js';
+import { SECRET } from '../secret.js';
 
 const url = process.env['TEST_POSTGRES_URL'] || undefined;
 const ports = await freePorts(1);

@@ -3,7 +3,8 @@ import type sdk from 'snowflake-sdk';
 import { freePorts } from '../../../src/dev/ports.js';
 import { Pace } from '../../../src/engines/snowflake/pace.js';
 import { startSnowflake } from '../../endpoints/snowflake.js';
-import { SECRET, type EngineUnderTest, type Login, type Place } from '../engines.js';
+import type { EngineUnderTest, Login, Place } from '../engines.js';
+import { SECRET } from '../secret.js';
 
 const url = process.env['TEST_SNOWFLAKE_URL'] || undefined;
 /** Our own endpoint has users with fewer rights; in an account of somebody's no users are made. */
