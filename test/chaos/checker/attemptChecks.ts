@@ -18,8 +18,8 @@ export interface AttemptFindings {
   readonly forgiven: Finding[];
 }
 
-/** How long a worker may take to make a start durable. */
-const START_MS = 2_000;
+/** How long a worker may take to make a start durable: a store that does not answer is waited for before the outbox takes it. */
+const START_MS = 6_000;
 /** Runs whose history does not name the attempt that ran when they ended. */
 const ENDED_FROM_OUTSIDE = ['Terminated', 'TimedOut'];
 
