@@ -148,21 +148,16 @@ export const plugin: Ending[] = [
     alone: true,
     async play(scene) {
       const cases = { 'its end': 'oneStep', 'a termination': 'sleeping' };
-      for (const [index, workflow] of Object.values(cases).entries()) {
-        const workflowId = `${scene.workflowId}-${index}`;
-        const handle = await scene.client.workflow.start(workflow, { taskQueue: 'audited', workflowId });
-        const row = async () => (await readBatches(scene.stage.reader, workflowId))[0]?.batch;
-        await scene.until('the row is open', async () => (await row()) !== undefined);
-        if (workflow === 'sleeping') await handle.terminate();
-        await handle.result().catch(() => undefined);
-        const ended = Date.now();
-        await scene.until('the row is closed', async () => (await row())?.Status !== 'Running');
-        assert.ok(
-          Date.now() - ended < 1_000,
-          `closed ${Date.now() - ended} ms after ${Object.keys(cases)[index]}`,
-        );
+      for (const [name, workflow] of Object.entries(cases)) {
+        // A machine that others use, too, stands still for a moment now and then: the one in the middle counts.
+        const times: number[] = [];
+        for (let run = 0; run < 5; run++) {
+          times.push(await closingTime(scene, workflow, `${scene.workflowId}-${workflow}-${run}`));
+        }
+        const [, , middle] = times.sort((a, b) => a - b);
+        assert.ok(middle! < 1_000, `closed ${times.join(', ')} ms after ${name}`);
       }
-      return [`${scene.workflowId}-0`, `${scene.workflowId}-1`];
+      return Object.values(cases).map((workflow) => `${scene.workflowId}-${workflow}-0`);
     },
     expected: [
       { status: 'Success', retries: '', events: ['step#1.1 start success'], alerts: [] },
@@ -170,6 +165,18 @@ export const plugin: Ending[] = [
     ],
   },
 ];
+
+/** Between a run's end, or its termination, and its row's. */
+async function closingTime(scene: Scene, workflow: string, workflowId: string): Promise<number> {
+  const handle = await scene.client.workflow.start(workflow, { taskQueue: 'audited', workflowId });
+  const row = async () => (await readBatches(scene.stage.reader, workflowId))[0]?.batch;
+  await scene.until('the row is open', async () => (await row()) !== undefined);
+  if (workflow === 'sleeping') await handle.terminate();
+  await handle.result().catch(() => undefined);
+  const ended = Date.now();
+  await scene.until('the row is closed', async () => (await row())?.Status !== 'Running');
+  return Date.now() - ended;
+}
 
 /** Starts a run, and answers when its first step is done and it waits for a signal. */
 async function startHalves(scene: Scene, taskQueue: string) {
