@@ -1,31 +1,13 @@
-/** Begins the run that does a failed batch again, and waits for its end. The worker's own client asks Temporal. */
-import { activityInfo, Context, heartbeat } from '@temporalio/activity';
-import { CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
-import { encodeToPayload } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { isGrpcServiceError, WorkflowFailedError } from '@temporalio/client';
-import type { Client } from '@temporalio/client';
-import proto from '@temporalio/proto';
-import type { temporal } from '@temporalio/proto';
-import { describeError } from '../audit/describeError.js';
+/** The activities of a replay: which batches are open, whether one may be done again, and what becomes of it. */
+import { activityInfo } from '@temporalio/activity';
 import { isTriedAgain, openBatches } from '../audit/openBatches.js';
-import { isNotFound } from '../audit/temporalReader.js';
 import type { PipelineLog } from '../domain/model.js';
-import type {
-  Refusal,
-  ReplayActivities,
-  ReplayEnd,
-  ReplayInput,
-  ReplayMark,
-  ReplayRun,
-} from '../domain/replay.js';
-import { REPLAY_MEMO, replayMark } from '../domain/replay.js';
+import type { Refusal, ReplayActivities, ReplayInput } from '../domain/replay.js';
+import { refuse } from '../domain/replay.js';
 import type { AuditReader } from '../engines/contract.js';
 import { beating } from './beating.js';
-import { resetPoint } from './resetPoint.js';
-
-/** gRPC's code. */
-const ALREADY_EXISTS = 6;
-const { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } = proto.temporal.api.enums.v1;
+import { endOf } from './endOf.js';
+import { FailedRun } from './failedRun.js';
 
 export function replayActivities(openReader: () => Promise<AuditReader>): ReplayActivities {
   return {
@@ -40,10 +22,10 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
       if (batch.WorkflowType === null) {
         return refuse(`Batch ${batchId} is an activity without a workflow. Start it again by hand`);
       }
-      const replay = new Replay(batch, chain);
-      const begun = (await replay.begunBefore()) ?? refusal(batch, input);
+      const run = new FailedRun(batch, chain);
+      const begun = (await run.begunBefore()) ?? refusal(batch, input);
       if (begun) return begun;
-      return from === 'start' ? replay.start() : replay.reset();
+      return from === 'start' ? run.start() : run.reset();
     },
 
     awaitReplay: (run) => beating(({ signal }) => Promise.race([endOf(run), cancelled(signal)])),
@@ -71,10 +53,6 @@ async function findChain(reader: AuditReader, logID: number): Promise<PipelineLo
     chain.push(record.batch);
   }
   return chain;
-}
-
-function refuse(reason: string): Refusal {
-  return { refused: reason };
 }
 
 /** What the audit itself says against it. */
@@ -108,205 +86,8 @@ function refusal(
     : undefined;
 }
 
-type Started = temporal.api.history.v1.IWorkflowExecutionStartedEventAttributes;
-
-/** Not a cron schedule, which would go on beside the one that is there. */
-const TAKEN_OVER = [
-  ...(['workflowType', 'taskQueue', 'input', 'header', 'retryPolicy', 'searchAttributes'] as const),
-  ...(['workflowExecutionTimeout', 'workflowRunTimeout', 'workflowTaskTimeout', 'priority'] as const),
-];
-
-function takenOver(started: Started): Pick<Started, (typeof TAKEN_OVER)[number]> {
-  return Object.fromEntries(TAKEN_OVER.map((field) => [field, started[field] ?? null]));
-}
-
-/** One batch whose latest run is to be done again. */
-class Replay {
-  readonly client = Context.current().client;
-  readonly #logID: number;
-  readonly #run: ReplayRun;
-  readonly #request: string;
-
-  constructor(
-    { LogID, WorkflowID, RunID }: PipelineLog,
-    /** This batch, and those that it is a replay of. */
-    readonly chain: readonly PipelineLog[],
-  ) {
-    const { workflowExecution, activityId } = activityInfo();
-    this.#logID = LogID;
-    // After a reset the batch's latest run is another one: an attempt tells the next one which it was about.
-    this.#run = (activityInfo().heartbeatDetails as ReplayRun | undefined) ?? {
-      workflowId: WorkflowID!,
-      runId: RunID!,
-    };
-    heartbeat(this.#run);
-    this.#request = `${workflowExecution?.runId} ${activityId}`;
-  }
-
-  /** An earlier attempt of this activity may have begun it, and not lived to say so. */
-  async begunBefore(): Promise<ReplayRun | undefined> {
-    if (activityInfo().attempt === 1) return undefined;
-    const latest = await this.#latest();
-    if (latest?.mark?.request === this.#request) return { ...this.#run, runId: latest.runId };
-    const resetRunId = await this.#resetRunId();
-    return resetRunId ? { ...this.#run, runId: resetRunId } : undefined;
-  }
-
-  /** Two runs of one workflow id can't go on at the same time; and Temporal knows of a replay before the audit does. */
-  async #conflict(): Promise<Refusal | undefined> {
-    const latest = await this.#latest();
-    if (!latest || latest.runId === this.#run.runId) return undefined;
-    const { workflowId, runId } = this.#run;
-    const isReplay = latest.mark?.run === runId || latest.runId === (await this.#resetRunId());
-    const where = `workflow ${workflowId}, run ${latest.runId}`;
-    if (latest.isRunning) {
-      return refuse(
-        isReplay
-          ? `Batch ${this.#logID} is being replayed: ${where}`
-          : `The workflow id of batch ${this.#logID} is taken by a run that goes on: ${where}. Wait for its end`,
-      );
-    }
-    if (!isReplay) return undefined;
-    return refuse(
-      latest.isSuccess
-        ? `Batch ${this.#logID} is replayed already: ${where}`
-        : `Batch ${this.#logID} was replayed, and that failed, too: ${where}. Replay the batch of that run`,
-    );
-  }
-
-  /** With the input, and all else, that Temporal has recorded; byte for byte, as a codec may have encrypted it. */
-  async start(): Promise<ReplayRun | Refusal> {
-    const { workflowService, options } = this.client;
-    const events = await this.#events(1);
-    const started = events?.[0]?.workflowExecutionStartedEventAttributes;
-    if (!started) return this.#erased();
-    const conflict = await this.#conflict();
-    if (conflict) return conflict;
-    const { workflowId, runId } = this.#run;
-    const mark: ReplayMark = {
-      run: runId,
-      batches: this.chain.map(({ LogID }) => LogID),
-      startTime: this.chain.at(-1)!.StartTime,
-      request: this.#request,
-    };
-    try {
-      const { runId: newRunId } = await workflowService.startWorkflowExecution({
-        ...takenOver(started),
-        ...{ namespace: options.namespace, workflowId, identity: options.identity, requestId: this.#request },
-        memo: {
-          fields: {
-            ...started.memo?.fields,
-            [REPLAY_MEMO]: await encodeToPayload(options.loadedDataConverter, mark),
-          },
-        },
-        workflowIdReusePolicy: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-      });
-      return { workflowId, runId: newRunId };
-    } catch (error) {
-      if (!isGrpcServiceError(error) || Number(error.code) !== ALREADY_EXISTS) throw error;
-      // Somebody was faster.
-      return (await this.#conflict()) ?? Promise.reject(error);
-    }
-  }
-
-  /** The batch goes on in a new run, which keeps what had succeeded. */
-  async reset(): Promise<ReplayRun | Refusal> {
-    const events = await this.#events();
-    if (!events) return this.#erased();
-    const task = resetPoint(events);
-    if (task === undefined) {
-      return refuse(`Batch ${this.#logID} ended before it did anything. Replay it from its start`);
-    }
-    const conflict = await this.#conflict();
-    if (conflict) return conflict;
-    const { workflowId, runId } = this.#run;
-    const { runId: newRunId } = await this.client.workflowService.resetWorkflowExecution({
-      namespace: this.client.options.namespace,
-      workflowExecution: { workflowId, runId },
-      reason: `Replay of batch ${this.#logID}`,
-      workflowTaskFinishEventId: task,
-      requestId: this.#request,
-    });
-    return { workflowId, runId: newRunId };
-  }
-
-  #erased(): Refusal {
-    const { runId } = this.#run;
-    return refuse(
-      `Temporal has erased the history of batch ${this.#logID} (run ${runId}), and with it the input. ` +
-        `Start it again by hand, and then: batchtrail dismiss ${this.#logID} --reason …`,
-    );
-  }
-
-  async #events(limit?: number) {
-    const { workflowId, runId } = this.#run;
-    const { workflowService, workflow, options } = this.client;
-    try {
-      if (limit === undefined)
-        return (await workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
-      const { history } = await workflowService.getWorkflowExecutionHistory({
-        ...{ namespace: options.namespace, execution: { workflowId, runId }, maximumPageSize: limit },
-      });
-      return history?.events ?? [];
-    } catch (error) {
-      if (isNotFound(error) || (error as Error).name === 'WorkflowNotFoundError') return undefined;
-      throw error;
-    }
-  }
-
-  /** The run that has the workflow id now. */
-  async #latest() {
-    const description = await describe(this.client, this.#run.workflowId);
-    if (!description) return undefined;
-    const { status, memo, runId } = description;
-    return {
-      runId,
-      isRunning: status.name === 'RUNNING',
-      isSuccess: status.name === 'COMPLETED',
-      mark: replayMark(memo),
-    };
-  }
-
-  async #resetRunId(): Promise<string | undefined> {
-    const { workflowId, runId } = this.#run;
-    const description = await describe(this.client, workflowId, runId);
-    return description?.raw.workflowExtendedInfo?.resetRunId || undefined;
-  }
-}
-
-async function describe(client: Client, workflowId: string, runId?: string) {
-  try {
-    return await client.workflow.getHandle(workflowId, runId).describe();
-  } catch (error) {
-    if (isNotFound(error) || (error as Error).name === 'WorkflowNotFoundError') return undefined;
-    throw error;
-  }
-}
-
-/** Of the run, or of the last one that goes on from it. */
-async function endOf({ workflowId, runId }: ReplayRun): Promise<ReplayEnd> {
-  try {
-    await Context.current().client.workflow.getHandle(workflowId, runId).result();
-    return { status: 'Success' };
-  } catch (error) {
-    if (!(error instanceof WorkflowFailedError)) throw error;
-    const { cause } = error;
-    return {
-      status:
-        cause instanceof CancelledFailure
-          ? 'Cancelled'
-          : cause instanceof TerminatedFailure
-            ? 'Terminated'
-            : cause instanceof TimeoutFailure
-              ? 'TimedOut'
-              : 'Error',
-      error: describeError(cause ?? error).message,
-    };
-  }
-}
-
 function cancelled(signal: AbortSignal): Promise<never> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
   });

@@ -54,6 +54,10 @@ export interface Refusal {
   readonly refused: string;
 }
 
+export function refuse(reason: string): Refusal {
+  return { refused: reason };
+}
+
 export interface ReplayEnd {
   readonly status: Exclude<BatchStatus, 'Running' | 'Continued'>;
   /** Why it failed again. */
