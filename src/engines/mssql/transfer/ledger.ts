@@ -1,8 +1,8 @@
 /** What the target knows of the batches that loaded it, in the schema of their tables. */
-import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
+import { checkNoneUnlisted, checkOwnListed } from '../../shared/unlistedRows.js';
 import type { BatchStamp } from '../../transferContract.js';
 import type { Inputs } from '../session.js';
 import { quote, quoted } from './names.js';
@@ -50,17 +50,11 @@ export class Ledger {
 
   /** Rows of this batch that the ledger does not list are another store's, or a person's. */
   async checkListed(): Promise<void> {
-    const { storeID, logID } = this.batch;
     const { ofBatch } = await this.countRows();
     const listed = await this.#count(
       `SELECT COALESCE(SUM([Rows]), 0) AS [count] FROM ${this.#schema}.BatchLoad WHERE ${OWN}`,
     );
-    // Fewer is no fault: a later batch may have merged newer ones over them.
-    if (ofBatch <= listed) return;
-    throw new UnlistedRows(
-      `${this.#name} holds ${ofBatch} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
-        'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
-    );
+    checkOwnListed(this.#name, this.batch, { rows: ofBatch, listed });
   }
 
   /** For a replacement, every row must be one that some batch of the ledger loaded. */
@@ -69,11 +63,7 @@ export class Ledger {
       `SELECT COUNT_BIG(*) AS [count] FROM ${quoted(this.table)} WHERE BatchID IS NULL OR BatchID NOT IN
          (SELECT LogID FROM ${this.#schema}.BatchLoad WHERE TableName = @table)`,
     );
-    if (rows === 0) return;
-    throw new UnlistedRows(
-      `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
-        'Load into another table, or remove them',
-    );
+    checkNoneUnlisted(this.#name, rows);
   }
 
   /**

@@ -1,9 +1,9 @@
 /** What the target knows of the batches that loaded it, in the schema of their tables. */
-import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
 import type { Takeover } from '../../shared/intervals.js';
+import { checkNoneUnlisted, checkOwnListed } from '../../shared/unlistedRows.js';
 import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { quote } from '../schemaName.js';
 import { isWithin } from './cursor.js';
@@ -86,12 +86,7 @@ export class Ledger {
       `SELECT coalesce(sum(rows), 0) FROM ${this.#schema}.batchload WHERE tablename = $1 AND logid = $2 AND storeid = $3`,
       [this.#name, logID, storeID],
     );
-    // Fewer is no fault: a later batch may have merged newer ones over them.
-    if (ofBatch <= listed) return;
-    throw new UnlistedRows(
-      `${this.#name} holds ${ofBatch} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
-        'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
-    );
+    checkOwnListed(this.#name, this.batch, { rows: ofBatch, listed });
   }
 
   /** For a replacement, every row must be one that some batch of the ledger loaded. */
@@ -101,11 +96,7 @@ export class Ledger {
          (SELECT logid FROM ${this.#schema}.batchload WHERE tablename = $1)`,
       [this.#name],
     );
-    if (rows === 0) return;
-    throw new UnlistedRows(
-      `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
-        'Load into another table, or remove them',
-    );
+    checkNoneUnlisted(this.#name, rows);
   }
 
   /**

@@ -1,11 +1,11 @@
 /** What the target knows of the batches that loaded it, in the schema of their tables. */
 import type { Bind } from 'snowflake-sdk';
-import { UnlistedRows } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
 import type { FittedColumn } from '../../shared/incoming.js';
 import type { Takeover } from '../../shared/intervals.js';
+import { checkNoneUnlisted, checkOwnListed } from '../../shared/unlistedRows.js';
 import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { changedRows } from '../frame.js';
 import { ids, time } from '../statements.js';
@@ -124,7 +124,7 @@ export class Ledger {
    * that the ledger does not list are another store's, or a person's.
    */
   async checkListed(): Promise<{ total: number; hasOwn: boolean }> {
-    const { storeID, logID } = this.batch;
+    const { logID } = this.batch;
     const own = (what: string, list: string): string =>
       `(SELECT ${what} FROM ${this.#schema}.${list} WHERE TABLENAME = ? AND LOGID = ? AND STOREID = ?)`;
     const [row] = await this.session.run(
@@ -134,12 +134,8 @@ export class Ledger {
     );
     const count = (name: string): number => Number(row![name]);
     const [ofBatch, listed] = [count('ofBatch'), count('listed')];
-    // Fewer is no fault: a later batch may have merged newer ones over them.
-    if (ofBatch <= listed) return { total: count('total'), hasOwn: count('entries') > 0 };
-    throw new UnlistedRows(
-      `${this.#name} holds ${ofBatch} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
-        'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
-    );
+    checkOwnListed(this.#name, this.batch, { rows: ofBatch, listed });
+    return { total: count('total'), hasOwn: count('entries') > 0 };
   }
 
   /** For a replacement, every row must be one that some batch of the ledger loaded. */
@@ -150,11 +146,7 @@ export class Ledger {
       [this.#name],
     );
     const rows = Number(row!['rows']);
-    if (rows === 0) return;
-    throw new UnlistedRows(
-      `${this.#name} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
-        'Load into another table, or remove them',
-    );
+    checkNoneUnlisted(this.#name, rows);
   }
 
   /**

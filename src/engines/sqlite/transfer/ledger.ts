@@ -1,9 +1,9 @@
 /** What the target knows of the batches that loaded it: in the file of their tables, so that both commit together. */
 import type Database from 'better-sqlite3';
-import { UnlistedRows } from '../../../domain/errors.js';
 import type { TransferMode } from '../../../domain/transfer.js';
 import { BATCH_ID } from '../../shared/incoming.js';
 import type { Takeover } from '../../shared/intervals.js';
+import { checkNoneUnlisted, checkOwnListed } from '../../shared/unlistedRows.js';
 import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import { quote } from '../connect.js';
 import { isWithin } from './cursor.js';
@@ -70,12 +70,7 @@ export class Ledger {
       'SELECT total(Rows) FROM BatchLoad WHERE TableName = ? AND LogID = ? AND StoreID = ?',
       ...[this.table.fullName, logID, storeID],
     );
-    // Fewer is no fault: a later batch may have merged newer ones over them.
-    if (rows <= listed) return;
-    throw new UnlistedRows(
-      `${this.table.fullName} holds ${rows} rows with BatchID ${logID}, and its ledger BatchLoad lists ${listed} of this audit store (${storeID}). ` +
-        'Another audit store counted to the same number, or somebody else wrote them: find out whose they are, and load into another table or remove them',
-    );
+    checkOwnListed(this.table.fullName, this.batch, { rows, listed });
   }
 
   /** For a replacement, every row must be one that some batch of the ledger loaded. */
@@ -85,11 +80,7 @@ export class Ledger {
        WHERE ${BATCH_ID} IS NULL OR ${BATCH_ID} NOT IN (SELECT LogID FROM BatchLoad WHERE TableName = ?)`,
       this.table.fullName,
     );
-    if (rows === 0) return;
-    throw new UnlistedRows(
-      `${this.table.fullName} holds ${rows} rows that its ledger BatchLoad does not list, and mode replace would delete them. ` +
-        'Load into another table, or remove them',
-    );
+    checkNoneUnlisted(this.table.fullName, rows);
   }
 
   /**
