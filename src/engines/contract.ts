@@ -98,6 +98,8 @@ export interface AuditTransaction {
   readBatches(logIDs: readonly number[]): Promise<BatchRecord[]>;
   /** The batches that continue these: their PreviousLogID is one of the LogIDs. */
   findSuccessors(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  /** The batches that Schedules started for these times, but not those that went on as another one (`Continued`). */
+  findScheduled(windows: readonly ScheduleWindow[]): Promise<PipelineLog[]>;
   findAlerts(logIDs: readonly number[]): Promise<Alert[]>;
   /** The events with these ids that exist. */
   findEvents(eventIDs: readonly string[]): Promise<PipelineEvent[]>;
@@ -140,6 +142,10 @@ export interface AuditTransaction {
   /** Remembers how far the work has come. */
   advance(scope: string, watermark: string): Promise<void>;
 }
+
+/** What a Schedule starts for one nominal time: more than one run where it is backfilled, or a run tried again. */
+export type ScheduleWindow = Readonly<Record<(typeof SCHEDULE_WINDOW)[number], string>>;
+export const SCHEDULE_WINDOW = ['Namespace', 'ScheduleID', 'ScheduledTime'] as const;
 
 export interface Turn {
   /** Which work. Each has a turn and a watermark of its own. */

@@ -279,12 +279,13 @@ everyEngine('opening', ({ audit, ifAble }) => {
         await tx.lockBatches([]),
         await tx.readBatches([]),
         await tx.findSuccessors([]),
+        await tx.findScheduled([]),
         await tx.findAlerts([]),
         await tx.findEvents([]),
         await tx.addEvents([]),
       ];
     });
-    expect(nothing).toEqual([[], [], [], [], [], [], [], [], { existing: [], closedRuns: [] }]);
+    expect(nothing).toEqual([[], [], [], [], [], [], [], [], [], { existing: [], closedRuns: [] }]);
   });
 
   ifAble(

@@ -339,6 +339,52 @@ everyEngine('settling', ({ audit }) => {
     }
   });
 
+  it('supersedes what a Schedule started when a later run for the same time succeeds, whichever is closed first', async () => {
+    const ScheduleID = `${unique('schedule')} `;
+    const at = (hour: number, more: Partial<RunStart> = {}): RunStart =>
+      runStart({
+        ...{ ScheduleID, ScheduledTime: '2026-03-29T01:00:00.000Z' },
+        ...{ StartTime: `2026-03-29T0${hour}:00:00.000Z`, ...more },
+      });
+    const tooEarly = at(1);
+    const failures = [at(2), at(3), at(4)];
+    const success = at(5);
+    const others = [
+      at(6),
+      at(2, { ScheduledTime: '2026-03-29T02:00:00.000Z' }),
+      at(2, { ScheduleID: ScheduleID.trim() }),
+      at(2, { Namespace: unique('namespace') }),
+      runStart({ StartTime: '2026-03-29T02:00:00.000Z' }),
+    ];
+    const starts = [tooEarly, ...failures, success, ...others];
+    const refs = await openAll(audit.store, starts);
+    const refOf = (start: RunStart): BatchRef => refs[starts.indexOf(start)]!;
+    await settle(audit.store, [runHistory(tooEarly)]);
+    await settle(audit.store, [
+      runHistory(failures[0]!, FAILURE),
+      ...others.map((start) => runHistory(start, FAILURE)),
+    ]);
+    await inLedger(audit.store, async (ledger) => {
+      await settleRuns(ledger, [runHistory(failures[2]!, FAILURE)]);
+      await dismissBatch(ledger, { logID: refOf(failures[2]!).LogID, reason: 'known', by: 'Ada' });
+    });
+    await settle(audit.store, [runHistory(success)]);
+    await settle(audit.store, [runHistory(failures[1]!, { ...FAILURE, willRetry: true })]);
+
+    const { LogID } = refOf(success);
+    for (const start of failures.slice(0, 2)) {
+      const failed = await read(audit.store, refOf(start));
+      expect(failed.batch).toMatchObject({ Resolution: 'superseded', ResolvedByLogID: LogID });
+      expect(failed.events.at(-1)).toMatchObject({ Message: `superseded by batch ${LogID}` });
+      expect(failed.alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
+      const [seal] = await audit.store.transaction((tx) => tx.findSeals([failed.batch.LogID]));
+      expect(seal!.Root).toBe(rootOf(sealable(failed)!, seal!));
+    }
+    expect((await batchOf(refOf(failures[1]!))).RetryStatus).toBe('recovered');
+    expect((await batchOf(refOf(failures[2]!))).Resolution).toBe('dismissed');
+    for (const start of others) expect((await batchOf(refOf(start))).Resolution).toBe('open');
+  });
+
   it('repairs a failed batch, and its failed replays, by the replay that succeeds', async () => {
     const first = runStart();
     const second = runStart({ replayedRunID: first.RunID });

@@ -329,6 +329,35 @@ it('of a workflow that its own policy tries again, the last try is replayed, and
   });
 });
 
+it('what a Schedule started is superseded when its backfill of the same time succeeds', async () => {
+  const file = randomUUID();
+  broken.add(`load ${file}`);
+  const due = new Date('2026-11-01T06:00:00Z');
+  const schedule = await client.schedule.create({
+    scheduleId: `files-${file}`,
+    spec: { calendars: [{ hour: 6, minute: 0, year: 2026, month: 'NOVEMBER', dayOfMonth: 1 }] },
+    action: { type: 'startWorkflow', workflowType: 'twoSteps', taskQueue, args: [file] },
+  });
+  const backfilled = async (count: number): Promise<BatchRecord[]> => {
+    await schedule.backfill({ start: due, end: due, overlap: 'ALLOW_ALL' });
+    const started = async () => (await schedule.describe()).info.recentActions;
+    await expect.poll(async () => (await started()).length, { timeout: 20_000 }).toBe(count);
+    return Promise.all((await started()).map(({ action }) => batchOf(action.workflow.firstExecutionRunId)));
+  };
+  try {
+    const [failed] = await backfilled(1);
+    expect(failed!.batch).toMatchObject({ Resolution: 'open', ScheduledTime: due.toISOString() });
+    broken.clear();
+    const success = (await backfilled(2)).at(-1)!;
+    expect(success.batch).toMatchObject({ Status: 'Success', ScheduledTime: due.toISOString() });
+    expect((await read(failed!)).batch).toMatchObject({
+      ...{ Resolution: 'superseded', ResolvedByLogID: success.batch.LogID },
+    });
+  } finally {
+    await schedule.delete();
+  }
+});
+
 it('from the failure, what failed before and was coped with is not done again', async () => {
   const file = randomUUID();
   broken.add(`read ${file}`).add(`load ${file}`);

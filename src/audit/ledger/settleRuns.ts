@@ -1,13 +1,17 @@
 /** What happens to the audit tables when the histories of runs are known. */
-import type { BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { BatchRecord, PipelineEvent, PipelineRun } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
-import { isTriedAgain } from '../openBatches.js';
 import { hashed } from '../proof.js';
 import { settleRun } from '../settle.js';
 import type { Settlement } from '../settle.js';
 import type { Ledger } from './ledger.js';
 import { openRuns } from './openRuns.js';
-import { resolveBatch } from './resolveBatch.js';
+import {
+  resolveReplayed,
+  supersedeFromSuccessor,
+  supersedeRetriedRuns,
+  supersedeScheduled,
+} from './repairs.js';
 
 /**
  * Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. Answers the runs as they
@@ -52,6 +56,10 @@ async function settleRound(
     // The try that succeeded may have been closed before this one, by another worker.
     if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
   }
+  await supersedeScheduled(
+    ledger,
+    settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch })),
+  );
   return runs.filter((_, index) => !wasCertified(settled[index]!));
 }
 
@@ -111,47 +119,4 @@ function settledRecord(record: BatchRecord, { start }: RunHistory, settlement: S
 function isCertified({ runs }: BatchRecord, { start, lastEventID }: RunHistory): boolean {
   const run = runs.find(({ RunID }) => RunID === start.RunID);
   return run?.CertifiedAt != null && run.CertifiedEventID === lastEventID;
-}
-
-/** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
-async function supersedeRetriedRuns(ledger: Ledger, last: PipelineLog, successID: number): Promise<void> {
-  for (let logID = last.PreviousLogID; logID !== null;) {
-    const [previous] = await ledger.tx.lockBatches([logID]);
-    if (!previous) {
-      throw new Error(`Batch ${last.LogID} goes on after batch ${logID}, and there is no such batch`);
-    }
-    if (previous.Resolution !== 'superseded') {
-      if (!isTriedAgain(previous)) return;
-      const resolution = { Resolution: 'superseded', ResolvedByLogID: successID } as const;
-      await resolveBatch(ledger, previous, resolution, { RetryStatus: 'recovered' });
-    }
-    logID = previous.PreviousLogID;
-  }
-}
-
-/** What failed and was done again is repaired by the replay that succeeds, and so are the replays between that failed. */
-async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
-  for (let logID = success.ReplayOfLogID; logID !== null;) {
-    const [failed] = await ledger.tx.lockBatches([logID]);
-    if (!failed) {
-      throw new Error(`Batch ${success.LogID} replays batch ${logID}, and there is no such batch`);
-    }
-    if (failed.Resolution === 'open') {
-      await resolveBatch(ledger, failed, { Resolution: 'replayed', ResolvedByLogID: success.LogID });
-    }
-    await supersedeRetriedRuns(ledger, failed, success.LogID);
-    logID = failed.ReplayOfLogID;
-  }
-}
-
-async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<void> {
-  const successorOf = async (of: number): Promise<PipelineLog | undefined> => {
-    const successors = await ledger.tx.findSuccessors([of]);
-    return successors.sort((a, b) => a.LogID - b.LogID)[0];
-  };
-  let next = await successorOf(logID);
-  // Tries may be closed in any order: those between may be settled already.
-  while (next && (next.Resolution === 'superseded' || isTriedAgain(next)))
-    next = await successorOf(next.LogID);
-  if (next?.Status === 'Success') await supersedeRetriedRuns(ledger, next, next.LogID);
 }

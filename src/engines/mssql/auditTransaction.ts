@@ -9,6 +9,7 @@ import {
 } from '../../domain/columns.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { AuditTransaction, EventsFound, TurnTaken } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import { MOST_CHARACTERS, POSITION } from './columns.js';
 import { findRuns } from './findRuns.js';
 import { findSeals } from './findSeals.js';
@@ -34,6 +35,7 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
     lockBatches: (logIDs) => findBatches(sql.lockBatches, logIDs),
     readBatches: (logIDs) => readBatches(session, sql, sql.lockBatches, logIDs),
     findSuccessors: (logIDs) => findBatches(sql.findSuccessors, logIDs),
+    findScheduled: (windows) => run(sql.findScheduled, SCHEDULE_WINDOW, windows, PIPELINE_LOG_COLUMNS),
     findAlerts: (logIDs) =>
       run<{ LogID: number }, Alert>(sql.findAlerts, ['LogID'], inOrder(logIDs), ALERT_COLUMNS),
     findEvents: (eventIDs) =>

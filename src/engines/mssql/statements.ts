@@ -11,7 +11,7 @@ import {
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
 } from '../../domain/columns.js';
-import { OF_BATCHES } from '../contract.js';
+import { OF_BATCHES, SCHEDULE_WINDOW } from '../contract.js';
 import { list, POSITION } from './columns.js';
 
 /** As exact as it is stored: a time that was rounded up would still be to come. */
@@ -62,6 +62,10 @@ export function statements(schema: string) {
       `${select(PIPELINE_EVENT_COLUMNS, events)} ${isIn('LogID', given)} ORDER BY [EventTime], [Attempt], ${isLast('EventType', 'start')}, [EventNo]`,
     findSuccessors: (given: string) =>
       `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('PreviousLogID', given, 'LogID')} AND [PreviousLogID] IS NOT NULL`,
+    findScheduled: (given: string) =>
+      `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given} AS given JOIN ${batches} AS known
+       ON ${SCHEDULE_WINDOW.map((column) => `known.[${column}] = given.[${column}]`).join(' AND ')}
+       WHERE known.[ScheduledTime] IS NOT NULL AND known.[Status] <> N'Continued'`,
     findClosedRuns: (given: string) =>
       `SELECT [RunID] FROM ${runs} ${isIn('RunID', given)} AND [Status] <> N'Running'`,
     findSeals: (given: string) =>

@@ -9,6 +9,7 @@ import {
 } from '../../domain/columns.js';
 import type { PipelineEvent } from '../../domain/model.js';
 import type { AuditTransaction, EventsFound } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import {
   readAlertRow,
   readBatches,
@@ -45,6 +46,10 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
     readBatches: async (logIDs) =>
       logIDs.length === 0 ? [] : readBatches(client, sql, sql.lockBatches, logIDs),
     findSuccessors: (logIDs) => find(sql.findSuccessors, logIDs, readBatchRow),
+    findScheduled: async (windows) =>
+      windows.length === 0
+        ? []
+        : (await run(client, sql.findScheduled, arraysOf(windows, SCHEDULE_WINDOW))).map(readBatchRow),
     findAlerts: (logIDs) => find(sql.findAlertsOf, logIDs, readAlertRow),
     findEvents: (eventIDs) => find(sql.findEvents, eventIDs, readEventRow),
     findSeals: (logIDs) => find(sql.findSeals, logIDs, readSealRow),

@@ -15,7 +15,7 @@ import {
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
 } from '../../domain/columns.js';
-import { OF_BATCHES } from '../contract.js';
+import { OF_BATCHES, SCHEDULE_WINDOW } from '../contract.js';
 
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   text: 'text[]',
@@ -57,6 +57,9 @@ export function statements(schema: string) {
     lockBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
     holdBatches: `SELECT FROM ${batches} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
     findSuccessors: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE PreviousLogID = ANY ($1::integer[]) ORDER BY LogID`,
+    findScheduled: `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given(SCHEDULE_WINDOW)}
+      JOIN ${batches} AS known USING (${list(SCHEDULE_WINDOW)})
+      WHERE known.ScheduledTime IS NOT NULL AND known.Status <> 'Continued' ORDER BY known.LogID`,
     findRuns: `${select(PIPELINE_RUN_COLUMNS, runs)} WHERE RunID = ANY ($1::text[])`,
     findRunsOf: `${select(PIPELINE_RUN_COLUMNS, runs)} WHERE LogID = ANY ($1::integer[]) ORDER BY StartTime, ctid`,
     findEvents: `${select(PIPELINE_EVENT_COLUMNS, events)} WHERE EventID = ANY ($1::text[])`,

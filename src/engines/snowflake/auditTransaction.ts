@@ -7,7 +7,8 @@ import {
   PIPELINE_RUN_COLUMNS,
 } from '../../domain/columns.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
-import type { AuditTransaction } from '../contract.js';
+import type { AuditTransaction, ScheduleWindow } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import { toRecords } from '../shared/records.js';
 import { addEvents, EVENT_KEYS } from './addEvents.js';
 import { checkOrigins, checkRuns } from './duplicates.js';
@@ -66,6 +67,14 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     },
     findSuccessors: (logIDs) =>
       tables.find<PipelineLog>('PipelineLog', PIPELINE_LOG_COLUMNS, 'PreviousLogID', logIDs),
+    findScheduled: (windows) =>
+      tables.findByKeys<PipelineLog, ScheduleWindow>(
+        'PipelineLog',
+        PIPELINE_LOG_COLUMNS,
+        windows,
+        SCHEDULE_WINDOW,
+        "T.Status <> 'Continued'",
+      ),
     findAlerts: (logIDs) =>
       homes.ask(logIDs, (known) => tables.find<Alert>('Alert', ALERT_COLUMNS, 'LogID', known)),
     findEvents: (eventIDs) =>

@@ -9,6 +9,7 @@ import {
 } from '../../domain/columns.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { AuditTransaction, TurnTaken } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import { batchReader } from './readBatch.js';
 import { fromStored, valuesOf } from './rows.js';
 
@@ -24,6 +25,9 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const findBatch = db.prepare('SELECT * FROM PipelineLog WHERE LogID = ?');
   const findOrigin = db.prepare('SELECT * FROM PipelineLog WHERE OriginalRunID = ? AND Namespace = ?');
   const findSuccessors = db.prepare('SELECT * FROM PipelineLog WHERE PreviousLogID = ?');
+  const findScheduled = db.prepare(
+    "SELECT * FROM PipelineLog WHERE Namespace = ? AND ScheduleID = ? AND ScheduledTime = ? AND Status <> 'Continued'",
+  );
   const findEvent = db.prepare('SELECT * FROM PipelineEvent WHERE EventID = ?');
   const findAlerts = db.prepare('SELECT * FROM Alert WHERE LogID = ?');
   const isClosed = db.prepare("SELECT 1 FROM PipelineRun WHERE RunID = ? AND Status <> 'Running'").pluck();
@@ -60,6 +64,10 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     lockBatches: findBatches,
     readBatches: async (logIDs) => logIDs.map(readBatch).filter((record) => record !== undefined),
     findSuccessors: async (logIDs) => each<PipelineLog>(findSuccessors, logIDs),
+    findScheduled: async (windows) =>
+      windows.flatMap((window) =>
+        findScheduled.all(valuesOf(window, SCHEDULE_WINDOW)).map((row) => fromStored<PipelineLog>(row)),
+      ),
     findAlerts: async (logIDs) => each<Alert>(findAlerts, logIDs),
     findEvents: async (eventIDs) => each<PipelineEvent>(findEvent, eventIDs),
     findSeals: async (logIDs) => each<Seal>(findSeal, logIDs),
