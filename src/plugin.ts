@@ -70,6 +70,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       { openStore, openOutbox: () => openOutbox(audit.outbox), strict: audit.strict ?? false },
       this.#gate,
       () => Runtime.instance().logger,
+      audit.inputs,
     );
     this.#sinks = auditSinks(this.#auditor);
     this.#activities = connections

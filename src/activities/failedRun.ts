@@ -6,9 +6,10 @@ import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { isNotFound } from '../audit/temporalReader.js';
-import type { PipelineLog } from '../domain/model.js';
+import type { BatchRecord, PipelineLog } from '../domain/model.js';
 import type { Refusal, ReplayMark, ReplayRun } from '../domain/replay.js';
 import { refuse, REPLAY_MEMO, replayMark } from '../domain/replay.js';
+import { NOT_RESTORED, startedAsRecorded } from './recordedStart.js';
 import { resetPoint } from './resetPoint.js';
 
 /** gRPC's code. */
@@ -30,15 +31,18 @@ function takenOver(started: Started): Pick<Started, (typeof TAKEN_OVER)[number]>
 /** One batch whose latest run is to be done again. */
 export class FailedRun {
   readonly client = Context.current().client;
+  readonly chain: readonly PipelineLog[];
   readonly #logID: number;
   readonly #run: ReplayRun;
   readonly #request: string;
 
   constructor(
-    { LogID, WorkflowID, RunID }: PipelineLog,
-    /** This batch, and those that it is a replay of. */
-    readonly chain: readonly PipelineLog[],
+    readonly record: BatchRecord,
+    /** Those that this batch is a replay of. */
+    earlier: readonly PipelineLog[],
   ) {
+    const { LogID, WorkflowID, RunID } = record.batch;
+    this.chain = [record.batch, ...earlier];
     const { workflowExecution, activityId } = activityInfo();
     this.#logID = LogID;
     // After a reset the batch's latest run is another one: an attempt tells the next one which it was about.
@@ -85,8 +89,9 @@ export class FailedRun {
   async start(): Promise<ReplayRun | Refusal> {
     const { workflowService, options } = this.client;
     const events = await this.#events(1);
-    const started = events?.[0]?.workflowExecutionStartedEventAttributes;
-    if (!started) return this.#erased();
+    const found = events?.[0]?.workflowExecutionStartedEventAttributes;
+    const started = found ?? (await startedAsRecorded(this.record, options.loadedDataConverter));
+    if ('refused' in started) return started;
     const conflict = await this.#conflict();
     if (conflict) return conflict;
     const { workflowId, runId } = this.#run;
@@ -109,7 +114,7 @@ export class FailedRun {
         workflowIdReusePolicy: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
       });
-      return { workflowId, runId: newRunId };
+      return { workflowId, runId: newRunId, ...(found ? {} : { note: NOT_RESTORED }) };
     } catch (error) {
       if (!isGrpcServiceError(error) || Number(error.code) !== ALREADY_EXISTS) throw error;
       // Somebody was faster.
@@ -120,7 +125,12 @@ export class FailedRun {
   /** The batch goes on in a new run, which keeps what had succeeded. */
   async reset(): Promise<ReplayRun | Refusal> {
     const events = await this.#events();
-    if (!events) return this.#erased();
+    if (!events) {
+      return refuse(
+        `Temporal has erased the history of batch ${this.#logID} (run ${this.#run.runId}), and with it the steps that could be kept. ` +
+          'Replay it from its start',
+      );
+    }
     const task = resetPoint(events);
     if (task === undefined) {
       return refuse(`Batch ${this.#logID} ended before it did anything. Replay it from its start`);
@@ -136,14 +146,6 @@ export class FailedRun {
       requestId: this.#request,
     });
     return { workflowId, runId: newRunId };
-  }
-
-  #erased(): Refusal {
-    const { runId } = this.#run;
-    return refuse(
-      `Temporal has erased the history of batch ${this.#logID} (run ${runId}), and with it the input. ` +
-        `Start it again by hand, and then: batchtrail dismiss ${this.#logID} --reason …`,
-    );
   }
 
   async #events(limit?: number) {

@@ -1,7 +1,7 @@
 /** The activities of a replay: which batches are open, whether one may be done again, and what becomes of it. */
 import { activityInfo } from '@temporalio/activity';
 import { isTriedAgain, openBatches } from '../audit/openBatches.js';
-import type { PipelineLog } from '../domain/model.js';
+import type { BatchRecord, PipelineLog } from '../domain/model.js';
 import type { Refusal, ReplayActivities, ReplayInput } from '../domain/replay.js';
 import { refuse } from '../domain/replay.js';
 import type { AuditReader } from '../engines/contract.js';
@@ -16,13 +16,16 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
 
     async beginReplay(input) {
       const { batchId, from = 'start' } = input;
-      const chain = await reading(openReader, (reader) => findChain(reader, batchId));
-      const [batch] = chain;
-      if (!batch) return refuse(`There is no batch ${batchId}. See: batchtrail batches`);
+      const [record, ...earlier] = await reading(openReader, (reader) => findChain(reader, batchId));
+      if (!record) return refuse(`There is no batch ${batchId}. See: batchtrail batches`);
+      const { batch } = record;
       if (batch.WorkflowType === null) {
         return refuse(`Batch ${batchId} is an activity without a workflow. Start it again by hand`);
       }
-      const run = new FailedRun(batch, chain);
+      const run = new FailedRun(
+        record,
+        earlier.map((one) => one.batch),
+      );
       const begun = (await run.begunBefore()) ?? refusal(batch, input);
       if (begun) return begun;
       return from === 'start' ? run.start() : run.reset();
@@ -45,12 +48,12 @@ async function reading<T>(
 }
 
 /** The batch, the one that it is a replay of, and so on. */
-async function findChain(reader: AuditReader, logID: number): Promise<PipelineLog[]> {
-  const chain: PipelineLog[] = [];
-  for (let next: number | null = logID; next !== null; next = chain.at(-1)!.ReplayOfLogID) {
+async function findChain(reader: AuditReader, logID: number): Promise<BatchRecord[]> {
+  const chain: BatchRecord[] = [];
+  for (let next: number | null = logID; next !== null; next = chain.at(-1)!.batch.ReplayOfLogID) {
     const record = await reader.batch(next);
     if (!record) break;
-    chain.push(record.batch);
+    chain.push(record);
   }
   return chain;
 }

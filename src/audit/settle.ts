@@ -75,6 +75,7 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
       ...sumCounts(finalSuccesses(timeline, history)),
       ...end.counts,
       RunByUser: start.RunByUser ?? record.batch.RunByUser,
+      InputDigest: history.input?.digest ?? record.batch.InputDigest,
       DurationMs: Math.max(0, Date.parse(end.time) - Date.parse(start.StartTime)),
       RetryCount: timeline
         .all()

@@ -52,5 +52,6 @@ export async function closeStandalone(
     lastEventID: null,
     baseRunID: null,
     historyHash: null,
+    input: null,
   });
 }

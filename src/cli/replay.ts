@@ -92,7 +92,8 @@ function isSuccess(outcome: ReplayOutcome): boolean {
 
 function outcomeText(outcome: ReplayOutcome): string {
   if ('refused' in outcome) return `${outcome.batchId}  refused: ${outcome.refused}`;
-  const { batchId, status, error, workflowId, runId } = outcome;
+  const { batchId, status, error, workflowId, runId, note } = outcome;
   const why = error === undefined ? '' : `: ${error}`;
-  return `${batchId}  ${status}${why} (workflow ${workflowId}, run ${runId})`;
+  const what = note === undefined ? '' : `. ${note}`;
+  return `${batchId}  ${status}${why} (workflow ${workflowId}, run ${runId})${what}`;
 }

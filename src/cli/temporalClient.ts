@@ -7,7 +7,7 @@ import { installRuntime } from './etlWorker.js';
 import { loadDataConverter } from './userModules.js';
 
 export async function withTemporalReader<T>(
-  { worker }: Config,
+  { audit, worker }: Config,
   work: (temporal: TemporalReader) => Promise<T>,
 ): Promise<T> {
   installRuntime({ level: 'WARN', gracefulShutdown: false });
@@ -15,7 +15,7 @@ export async function withTemporalReader<T>(
   const { connection, namespace } = await connectToTemporal();
   try {
     const client = new Client({ connection, namespace, ...dataConverter });
-    return await work(new TemporalReader(client, namespace));
+    return await work(new TemporalReader(client, namespace, undefined, audit.inputs));
   } finally {
     await connection.close();
   }

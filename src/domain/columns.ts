@@ -25,6 +25,7 @@ export const PIPELINE_LOG_COLUMNS = columns<PipelineLog>()(
   'ScheduleID',
   'ScheduledTime',
   'RunByUser',
+  'InputDigest',
   'SourceSystem',
   'TargetSystem',
   'RecordCountBefore',

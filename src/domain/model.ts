@@ -66,6 +66,7 @@ export interface PipelineLog extends Counts {
   ScheduleID: string | null;
   ScheduledTime: string | null;
   RunByUser: string | null;
+  InputDigest: string | null;
   DurationMs: number | null;
   RetryCount: number;
   RetryStatus: RetryStatus | null;

@@ -48,6 +48,8 @@ export interface ReplayInput {
 export interface ReplayRun {
   readonly workflowId: string;
   readonly runId: string;
+  /** What differs from the batch that it does again. */
+  readonly note?: string;
 }
 
 export interface Refusal {

@@ -42,6 +42,7 @@ export function runHistory(
     lastEventID: 11,
     baseRunID: null,
     historyHash: 'hash of the history',
+    input: { digest: 'digest of the input', kept: undefined },
   };
 }
 

@@ -15,6 +15,7 @@ function endedRun(RunID: string): RunHistory {
     lastEventID: 5,
     baseRunID: null,
     historyHash: null,
+    input: null,
   };
 }
 

@@ -1,56 +1,24 @@
 /** Failed batches are done again, against a real Temporal server. */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import type { ActivityInterceptorsFactory, NativeConnection } from '@temporalio/worker';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { TemporalReader } from '../../src/audit/temporalReader.js';
 import { holds } from '../../src/audit/verdict.js';
 import { verifyAudit } from '../../src/audit/verifyAudit.js';
 import type { Listener } from '../../src/audit/verifyAudit.js';
 import type { BatchRecord } from '../../src/domain/model.js';
-import type {
-  ReplayBatchesInput,
-  ReplayInput,
-  ReplayOutcome,
-  ReplayProgress,
-} from '../../src/domain/replay.js';
+import type { ReplayBatchesInput, ReplayInput, ReplayProgress } from '../../src/domain/replay.js';
 import { PROGRESS_QUERY, STOP_SIGNAL } from '../../src/domain/replay.js';
 import type { AuditReader } from '../../src/engines/contract.js';
-import { engine } from '../../src/engines/sqlite/index.js';
-import { BatchtrailPlugin } from '../../src/plugin.js';
 import { runCli } from '../cli/runCli.js';
-import { connectClient, connectWorker, temporalAddress } from '../support/temporal.js';
-import type { Steps } from './workflows.js';
+import { temporalAddress } from '../support/temporal.js';
+import { Rig } from './rig.js';
 
-const taskQueue = `replay-${randomUUID()}`;
-const folder = mkdtempSync(join(tmpdir(), 'batchtrail-replay-'));
-const audit = { url: `sqlite:${folder}` };
-
-/** What steps did, and which of them fail. */
-const done: string[] = [];
-const broken = new Set<string>();
 /** The batch that one test had erased in Temporal, which the audit can't hide. */
 let erased: number | undefined;
-/** What a step waits for that is done a second time. */
-let holding: Promise<void> | undefined;
-function hold(): () => void {
-  let letGo!: () => void;
-  holding = new Promise((resolve) => (letGo = resolve));
-  return letGo;
-}
-const activities: Steps = {
-  async step(name) {
-    if (done.includes(name)) await holding;
-    if (broken.has(name)) throw ApplicationFailure.create({ message: `${name}: the disk is full` });
-    done.push(name);
-  },
-};
 
 /** As if the worker died between the work and its report. */
 let losesItsAnswer = false;
@@ -65,61 +33,24 @@ const losingAnswers: ActivityInterceptorsFactory = ({ info: { activityType } }) 
   },
 });
 
+const rig = new Rig({ interceptors: [losingAnswers] });
+const { audit, broken, done, folder, taskQueue } = rig;
 let client: Client;
-let connection: NativeConnection;
-let worker: Worker;
-let running: Promise<void>;
 let reader: AuditReader;
+const batchOf = rig.batchOf.bind(rig);
+const failedBatch = rig.failedBatch.bind(rig);
+const hold = rig.hold.bind(rig);
+const play = rig.play.bind(rig);
+const read = rig.read.bind(rig);
+const replay = rig.replay.bind(rig);
+const replayed = rig.replayed.bind(rig);
 
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  client = await connectClient();
-  connection = await connectWorker();
-  worker = await Worker.create({
-    ...{ connection, taskQueue, activities },
-    workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
-    plugins: [new BatchtrailPlugin({ audit, connections: {} })],
-    interceptors: { activity: [losingAnswers] },
-  });
-  running = worker.run();
-  reader = await engine.openAuditReader(audit);
+  await rig.open();
+  ({ client, reader } = rig);
 });
-
-afterAll(async () => {
-  worker?.shutdown();
-  await running;
-  await reader?.close();
-  await connection?.close();
-  await client?.connection.close();
-  rmSync(folder, { recursive: true });
-});
-
-afterEach(() => {
-  broken.clear();
-  done.length = 0;
-});
-
-/** The batch of a run, when all of it is certified. */
-async function batchOf(runID: string): Promise<BatchRecord> {
-  return vi.waitUntil(
-    async () => {
-      const [run] = await reader.runs([runID]);
-      const record = run && (await reader.batch(run.LogID));
-      return record?.runs.every(({ CertifiedAt }) => CertifiedAt !== null) ? record : undefined;
-    },
-    { timeout: 20_000 },
-  );
-}
-
-async function play(workflow: string, file: string): Promise<BatchRecord> {
-  const handle = await client.workflow.start(workflow, {
-    ...{ taskQueue, args: [file], workflowId: `${workflow}-${randomUUID()}` },
-    memo: { pipeline: 'Files', ticket: 7 },
-  });
-  await handle.result().catch(() => undefined);
-  const { runId } = await client.workflow.getHandle(handle.workflowId).describe();
-  return batchOf(runId);
-}
+afterAll(() => rig.close());
+afterEach(() => rig.reset());
 
 async function inGroups<T, R>(
   items: readonly T[],
@@ -133,29 +64,8 @@ async function inGroups<T, R>(
   return results;
 }
 
-async function failedBatch(file: string = randomUUID()): Promise<BatchRecord & { file: string }> {
-  broken.add(`load ${file}`);
-  return { ...(await play('twoSteps', file)), file };
-}
-
-function replay(input: ReplayInput): Promise<ReplayOutcome> {
-  return client.workflow.execute<(input: ReplayInput) => Promise<ReplayOutcome>>('replayBatch', {
-    ...{ taskQueue, args: [input], workflowId: `replay-${randomUUID()}` },
-  });
-}
-
-async function replayed(input: ReplayInput): Promise<BatchRecord> {
-  const outcome = await replay(input);
-  if ('refused' in outcome) throw new Error(outcome.refused);
-  return batchOf(outcome.runId);
-}
-
 const containing = (part: string) => expect.stringContaining(part) as string;
 const anyNumber = expect.any(Number) as number;
-
-async function read({ batch }: BatchRecord): Promise<BatchRecord> {
-  return (await reader.batch(batch.LogID))!;
-}
 
 it('from its start, a failed batch runs again as a batch of its own, with the same input, and is repaired by it', async () => {
   const failed = await failedBatch();
@@ -268,7 +178,7 @@ it('refuses what must not be replayed, and says why', async () => {
 
 it('refuses a batch whose workflow id is taken, and one whose history Temporal has erased', async () => {
   const failed = await failedBatch();
-  const { LogID, WorkflowID, RunID } = failed.batch;
+  const { LogID, WorkflowID } = failed.batch;
   broken.clear();
   const letGo = hold();
   done.push(`read ${failed.file}`);
@@ -284,18 +194,7 @@ it('refuses a batch whose workflow id is taken, and one whose history Temporal h
   await other.result();
 
   erased = LogID;
-  await client.workflowService.deleteWorkflowExecution({
-    ...{ namespace: 'default', workflowExecution: { workflowId: WorkflowID!, runId: RunID! } },
-  });
-  const isGone = (): Promise<boolean> =>
-    client.workflow
-      .getHandle(WorkflowID!, RunID!)
-      .describe()
-      .then(
-        () => false,
-        () => true,
-      );
-  await expect.poll(isGone, { timeout: 20_000 }).toBe(true);
+  await rig.erase(failed.batch);
   for (const from of ['start', 'failure'] as const) {
     expect(await replay({ batchId: LogID, from })).toMatchObject({
       refused: containing(`Temporal has erased the history of batch ${LogID}`),

@@ -15,6 +15,11 @@ export async function twoSteps(file: string): Promise<string> {
   return `${file} is in`;
 }
 
+/** With an input as pipelines have it. */
+export async function loadFile({ name }: { name: string }): Promise<void> {
+  await step(`load ${name}`);
+}
+
 /** Goes on in another run before it does anything that may fail. */
 export async function twoRuns(file: string, isSecond = false): Promise<void> {
   if (!isSecond) await continueAsNew<typeof twoRuns>(file, true);

@@ -66,6 +66,7 @@ function whatIsLeft({ batch, events }: BatchRecord, run: PipelineRun): RunHistor
     lastEventID: null,
     baseRunID: null,
     historyHash: null,
+    input: null,
   };
 }
 

@@ -133,6 +133,7 @@ function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
     EndTime: null,
     Status: 'Running',
     ErrorMessage: null,
+    InputDigest: null,
     DurationMs: null,
     RetryCount: 0,
     RetryStatus: null,

@@ -2,6 +2,7 @@
 import type { BatchRecord, PipelineEvent, PipelineRun } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
 import { hashed } from '../proof.js';
+import { inputEvent, keptInput } from '../recordedInput.js';
 import { settleRun } from '../settle.js';
 import type { Settlement } from '../settle.js';
 import type { Ledger } from './ledger.js';
@@ -56,10 +57,8 @@ async function settleRound(
     // The try that succeeded may have been closed before this one, by another worker.
     if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
   }
-  await supersedeScheduled(
-    ledger,
-    settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch })),
-  );
+  const closed = settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch }));
+  await supersedeScheduled(ledger, closed);
   return runs.filter((_, index) => !wasCertified(settled[index]!));
 }
 
@@ -99,7 +98,13 @@ function wasCertified({ record: { runs }, history: { start, lastEventID } }: Set
 
 export function settle(record: BatchRecord, history: RunHistory, now: string): Settlement {
   const settlement = settleRun(record, history, now);
-  return { ...settlement, events: settlement.events.map(hashed) };
+  return { ...settlement, events: [...settlement.events, ...newInput(record, history)].map(hashed) };
+}
+
+function newInput(record: BatchRecord, { start, end, input }: RunHistory): PipelineEvent[] {
+  if (!end || input?.kept === undefined || keptInput(record) !== undefined) return [];
+  const { LogID } = record.batch;
+  return [inputEvent({ LogID, RunID: start.RunID }, start.StartTime, input.kept)];
 }
 
 /** What the tables say of the batch when the settlement is written. */

@@ -25,6 +25,7 @@ CREATE TABLE ${schema}.PipelineLog (
   ScheduleID NVARCHAR(1000) COLLATE Latin1_General_BIN2 NULL,
   ScheduledTime DATETIME2(3) NULL,
   RunByUser NVARCHAR(1000) NULL,
+  InputDigest NVARCHAR(100) NULL,
   SourceSystem NVARCHAR(1000) NULL,
   TargetSystem NVARCHAR(1000) NULL,
   RecordCountBefore BIGINT NULL,
@@ -131,6 +132,7 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'The latest run; a reset add
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The run that a reset keeps naming; with Namespace it identifies the batch.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'OriginalRunID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'When the schedule meant the run to start.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'ScheduledTime';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The identity of who started it.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RunByUser';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'SHA-256 of the input as Temporal holds it.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'InputDigest';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Attempts of steps that failed and were tried again.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RetryCount';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'NULL, retrying, recovered, exhausted or non-retryable.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RetryStatus';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch that this one continues: continue-as-new, retry of the workflow.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'PreviousLogID';

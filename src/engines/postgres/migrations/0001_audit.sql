@@ -25,6 +25,7 @@ CREATE TABLE ${schema}.PipelineLog (
   ScheduleID text COLLATE "C",
   ScheduledTime timestamptz(3),
   RunByUser text,
+  InputDigest text COLLATE "C",
   SourceSystem text,
   TargetSystem text,
   RecordCountBefore bigint,

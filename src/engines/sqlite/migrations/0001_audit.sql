@@ -30,6 +30,7 @@ CREATE TABLE PipelineLog (
   ScheduleID TEXT,
   ScheduledTime TEXT,
   RunByUser TEXT,
+  InputDigest TEXT,
   SourceSystem TEXT,
   TargetSystem TEXT,
   RecordCountBefore INTEGER,
