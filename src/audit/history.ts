@@ -31,10 +31,17 @@ export interface RunHistory {
   readonly lastEventID: number | null;
   /** The run that this one was reset from. */
   readonly baseRunID: string | null;
+  /** Where it was reset, and the runs before it were: what these had done in that time is done again. */
+  readonly redone: readonly TimeSpan[];
   /** Of the ids, types and times of its events; null where there is no history. */
   readonly historyHash: string | null;
   /** Null where there is no history. */
   readonly input: RunInput | null;
+}
+
+export interface TimeSpan {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface RunEnd {
@@ -103,6 +110,7 @@ export async function parseHistory(
     activities: await parseActivities(events, converter),
     lastEventID: Number(events.at(-1)!.eventId),
     baseRunID: events.findLast(isReset)?.workflowTaskFailedEventAttributes?.baseRunId || null,
+    redone: redoneIn(events),
     historyHash: hashOf(events),
     input: runInput(first.workflowExecutionStartedEventAttributes.input?.payloads ?? [], inputs),
   };
@@ -112,6 +120,13 @@ export async function parseHistory(
 function isReset({ workflowTaskFailedEventAttributes }: HistoryEvent): boolean {
   const { WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW } = WorkflowTaskFailedCause;
   return workflowTaskFailedEventAttributes?.cause === WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW;
+}
+
+/** Each from the last event that was taken over to the reset. */
+function redoneIn(events: readonly HistoryEvent[]): TimeSpan[] {
+  return events.flatMap((event, index) =>
+    isReset(event) ? [{ from: time(events[index - 1]?.eventTime), to: time(event.eventTime) }] : [],
+  );
 }
 
 /** Not of payloads: a codec may encrypt them anew, and a later version of the protocol have more fields. */

@@ -51,6 +51,7 @@ export async function closeStandalone(
     activities: [],
     lastEventID: null,
     baseRunID: null,
+    redone: [],
     historyHash: null,
     input: null,
   });

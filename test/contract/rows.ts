@@ -41,6 +41,7 @@ export function runHistory(
     })),
     lastEventID: 11,
     baseRunID: null,
+    redone: [],
     historyHash: 'hash of the history',
     input: { digest: 'digest of the input', kept: undefined },
   };

@@ -407,6 +407,57 @@ everyEngine('settling', ({ audit }) => {
     });
   });
 
+  it('repairs the failed children of a batch with it, whichever is closed first', async () => {
+    const parent = runStart();
+    const child = runStart({ parentRunID: parent.RunID });
+    const grandchild = runStart({ parentRunID: child.RunID });
+    const retried = runStart({ parentRunID: parent.RunID });
+    const late = runStart({ parentRunID: parent.RunID });
+    const dismissed = runStart({ parentRunID: parent.RunID });
+    const again = runStart({ replayedRunID: parent.RunID, StartTime: '2026-03-29T02:00:00.000Z' });
+    const newChild = runStart({ parentRunID: again.RunID, StartTime: '2026-03-29T02:01:00.000Z' });
+    const starts = [parent, child, grandchild, retried, late, dismissed, again, newChild];
+    const refs = await openAll(audit.store, starts);
+    const refOf = (start: RunStart): BatchRef => refs[starts.indexOf(start)]!;
+    await settle(audit.store, [
+      ...[parent, child, grandchild, dismissed, newChild].map((start) => runHistory(start, FAILURE)),
+      runHistory(retried, { ...FAILURE, willRetry: true }),
+    ]);
+    await inLedger(audit.store, (ledger) =>
+      dismissBatch(ledger, { logID: refOf(dismissed).LogID, reason: 'known', by: 'Ada' }),
+    );
+    await settle(audit.store, [runHistory(again)]);
+    await settle(audit.store, [runHistory(late, FAILURE)]);
+    const ResolvedByLogID = refOf(again).LogID;
+    for (const start of [parent, child, grandchild, late]) {
+      expect(await batchOf(refOf(start))).toMatchObject({ Resolution: 'replayed', ResolvedByLogID });
+    }
+    expect(await batchOf(refOf(retried))).toMatchObject({
+      ...{ Resolution: 'superseded', ResolvedByLogID, RetryStatus: 'recovered' },
+    });
+    expect((await batchOf(refOf(dismissed))).Resolution).toBe('dismissed');
+    // The replay went on all the same; nobody has done it again.
+    expect((await batchOf(refOf(newChild))).Resolution).toBe('open');
+  });
+
+  it('repairs those children by a reset whose work it does again', async () => {
+    const first = runStart();
+    const at = (minute: number): RunStart =>
+      runStart({ parentRunID: first.RunID, StartTime: `2026-03-29T01:0${minute}:00.000Z` });
+    const [keptChild, redoneChild, newChild] = [at(1), at(3), at(6)];
+    const ref = await open(audit.store, first);
+    const refs = await openAll(audit.store, [keptChild, redoneChild, newChild]);
+    await settle(
+      audit.store,
+      [first, keptChild, redoneChild, newChild].map((start) => runHistory(start, FAILURE)),
+    );
+    const redone = [{ from: '2026-03-29T01:02:00.000Z', to: '2026-03-29T01:05:00.000Z' }];
+    await settle(audit.store, [{ ...runHistory(resetOf(first)), redone }]);
+    const resolutions = await Promise.all(refs.map(async (one) => (await batchOf(one)).Resolution));
+    expect(resolutions).toEqual(['open', 'replayed', 'open']);
+    expect((await batchOf(refs[1]!)).ResolvedByLogID).toBe(ref.LogID);
+  });
+
   it('leaves a dismissed batch to the person who dismissed it, and dismisses only what is open', async () => {
     const failed = runStart();
     const ref = await open(audit.store, failed);

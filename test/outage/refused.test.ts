@@ -14,6 +14,7 @@ function endedRun(RunID: string): RunHistory {
     activities: [],
     lastEventID: 5,
     baseRunID: null,
+    redone: [],
     historyHash: null,
     input: null,
   };

@@ -1,5 +1,5 @@
 /** A pipeline of two steps, beside the ready-made replay. */
-import { continueAsNew, proxyActivities } from '@temporalio/workflow';
+import { continueAsNew, executeChild, proxyActivities } from '@temporalio/workflow';
 
 export { replayBatch, replayBatches } from '../../src/workflows/index.js';
 
@@ -31,4 +31,10 @@ export async function stepsThatMayFail(file: string): Promise<void> {
   await step(`read ${file}`).catch(() => undefined);
   await step(`check ${file}`);
   await step(`load ${file}`);
+}
+
+/** One child may fail; of the other one it fails. */
+export async function parent(optional: string, required: string): Promise<void> {
+  await executeChild(twoSteps, { args: [optional] }).catch(() => undefined);
+  await executeChild(twoSteps, { args: [required] });
 }

@@ -65,6 +65,7 @@ function whatIsLeft({ batch, events }: BatchRecord, run: PipelineRun): RunHistor
     activities: [],
     lastEventID: null,
     baseRunID: null,
+    redone: [],
     historyHash: null,
     input: null,
   };

@@ -2,8 +2,11 @@
 import type { PipelineLog } from '../../domain/model.js';
 import { FAILED_STATUSES } from '../../domain/model.js';
 import type { ScheduleWindow } from '../../engines/contract.js';
+import type { RunHistory } from '../history.js';
 import { isTriedAgain } from '../openBatches.js';
+import { batchesByID } from './find.js';
 import type { Ledger } from './ledger.js';
+import type { Resolving } from './resolveBatch.js';
 import { resolveBatch } from './resolveBatch.js';
 
 /** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
@@ -32,9 +35,9 @@ export async function resolveReplayed(ledger: Ledger, success: PipelineLog): Pro
     if (!failed) {
       throw new Error(`Batch ${success.LogID} replays batch ${logID}, and there is no such batch`);
     }
-    if (failed.Resolution === 'open') {
-      await resolveBatch(ledger, failed, { Resolution: 'replayed', ResolvedByLogID: success.LogID });
-    }
+    const resolution = { Resolution: 'replayed', ResolvedByLogID: success.LogID } as const;
+    if (failed.Resolution === 'open') await resolveBatch(ledger, failed, resolution);
+    await resolveChildren(ledger, failed.LogID, resolution);
     await supersedeRetriedRuns(ledger, failed, success.LogID);
     logID = failed.ReplayOfLogID;
   }
@@ -87,5 +90,76 @@ function byStart(a: PipelineLog, b: PipelineLog): number {
 
 async function supersede(ledger: Ledger, failed: PipelineLog, successID: number): Promise<void> {
   const resolution = { Resolution: 'superseded', ResolvedByLogID: successID } as const;
+  // Whoever goes on from a batch that was tried again has recovered it.
   await resolveBatch(ledger, failed, resolution, isTriedAgain(failed) ? { RetryStatus: 'recovered' } : {});
+  await resolveChildren(ledger, failed.LogID, resolution);
+}
+
+/** Who does the work of a batch again starts its children again, too. */
+async function resolveChildren(
+  ledger: Ledger,
+  parentID: number,
+  resolution: Resolving,
+  isMeant: (child: PipelineLog) => boolean = () => true,
+): Promise<void> {
+  const children = (await ledger.tx.findOpenChildren([parentID])).filter(isMeant);
+  await resolveOpen(ledger, children, () => resolution);
+}
+
+async function resolveOpen(
+  ledger: Ledger,
+  found: readonly PipelineLog[],
+  resolutionOf: (batch: PipelineLog) => Resolving,
+): Promise<void> {
+  const batches = await ledger.tx.lockBatches(found.map(({ LogID }) => LogID));
+  for (const batch of batches.filter(({ Resolution }) => Resolution === 'open')) {
+    const { ResolvedByLogID, Resolution } = resolutionOf(batch);
+    // That one was tried again says more than that its parent was.
+    if (isTriedAgain(batch)) await supersede(ledger, batch, ResolvedByLogID!);
+    else {
+      await resolveBatch(ledger, batch, { Resolution, ResolvedByLogID });
+      await resolveChildren(ledger, batch.LogID, { Resolution, ResolvedByLogID });
+    }
+  }
+}
+
+/** A reset does again what came after its point; children that had ended before are kept, however they ended. */
+export async function resolveRedoneChildren(
+  ledger: Ledger,
+  { LogID }: PipelineLog,
+  { redone }: RunHistory,
+): Promise<void> {
+  if (redone.length === 0) return;
+  await resolveChildren(ledger, LogID, { Resolution: 'replayed', ResolvedByLogID: LogID }, ({ StartTime }) =>
+    redone.some(({ from, to }) => StartTime >= from && StartTime < to),
+  );
+}
+
+/** The work of its parent may have been done again before the child was closed. */
+export async function resolveLateChildren(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
+  const { tx } = ledger;
+  const late = closed.filter(
+    ({ ParentLogID, Status }) => ParentLogID !== null && FAILED_STATUSES.includes(Status),
+  );
+  if (late.length === 0) return;
+  const parents = await batchesByID(
+    tx,
+    late.map(({ ParentLogID }) => ParentLogID!),
+  );
+  const repairers = await batchesByID(
+    tx,
+    [...parents.values()].flatMap(({ ResolvedByLogID }) => ResolvedByLogID ?? []),
+  );
+  const resolutionOf = ({ ParentLogID, StartTime }: PipelineLog): Resolving | undefined => {
+    const { Resolution, ResolvedByLogID } = parents.get(ParentLogID!) ?? {};
+    if (Resolution !== 'replayed' && Resolution !== 'superseded') return undefined;
+    const repairer = repairers.get(ResolvedByLogID!);
+    // After a reset it may be a child of either run.
+    const isAnother = repairer !== undefined && repairer.LogID !== ParentLogID;
+    return isAnother && StartTime < repairer.StartTime
+      ? { Resolution, ResolvedByLogID: ResolvedByLogID! }
+      : undefined;
+  };
+  const repaired = late.filter((child) => resolutionOf(child) !== undefined);
+  await resolveOpen(ledger, repaired, (child) => resolutionOf(child)!);
 }

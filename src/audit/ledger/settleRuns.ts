@@ -8,6 +8,8 @@ import type { Settlement } from '../settle.js';
 import type { Ledger } from './ledger.js';
 import { openRuns } from './openRuns.js';
 import {
+  resolveLateChildren,
+  resolveRedoneChildren,
   resolveReplayed,
   supersedeFromSuccessor,
   supersedeRetriedRuns,
@@ -53,12 +55,14 @@ async function settleRound(
     if (settlement.batch.Status === 'Success') {
       await supersedeRetriedRuns(ledger, record.batch, record.batch.LogID);
       await resolveReplayed(ledger, record.batch);
+      await resolveRedoneChildren(ledger, record.batch, history);
     }
     // The try that succeeded may have been closed before this one, by another worker.
     if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
   }
   const closed = settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch }));
   await supersedeScheduled(ledger, closed);
+  await resolveLateChildren(ledger, closed);
   return runs.filter((_, index) => !wasCertified(settled[index]!));
 }
 

@@ -67,6 +67,14 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     },
     findSuccessors: (logIDs) =>
       tables.find<PipelineLog>('PipelineLog', PIPELINE_LOG_COLUMNS, 'PreviousLogID', logIDs),
+    findOpenChildren: (logIDs) =>
+      tables.findByKeys<PipelineLog, Pick<PipelineLog, 'ParentLogID'>>(
+        'PipelineLog',
+        PIPELINE_LOG_COLUMNS,
+        logIDs.map((ParentLogID) => ({ ParentLogID })),
+        ['ParentLogID'],
+        "T.Resolution = 'open'",
+      ),
     findScheduled: (windows) =>
       tables.findByKeys<PipelineLog, ScheduleWindow>(
         'PipelineLog',

@@ -25,6 +25,9 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const findBatch = db.prepare('SELECT * FROM PipelineLog WHERE LogID = ?');
   const findOrigin = db.prepare('SELECT * FROM PipelineLog WHERE OriginalRunID = ? AND Namespace = ?');
   const findSuccessors = db.prepare('SELECT * FROM PipelineLog WHERE PreviousLogID = ?');
+  const findOpenChildren = db.prepare(
+    "SELECT * FROM PipelineLog WHERE ParentLogID = ? AND Resolution = 'open'",
+  );
   const findScheduled = db.prepare(
     "SELECT * FROM PipelineLog WHERE Namespace = ? AND ScheduleID = ? AND ScheduledTime = ? AND Status <> 'Continued'",
   );
@@ -64,6 +67,7 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     lockBatches: findBatches,
     readBatches: async (logIDs) => logIDs.map(readBatch).filter((record) => record !== undefined),
     findSuccessors: async (logIDs) => each<PipelineLog>(findSuccessors, logIDs),
+    findOpenChildren: async (logIDs) => each<PipelineLog>(findOpenChildren, logIDs),
     findScheduled: async (windows) =>
       windows.flatMap((window) =>
         findScheduled.all(valuesOf(window, SCHEDULE_WINDOW)).map((row) => fromStored<PipelineLog>(row)),

@@ -49,6 +49,7 @@ CREATE INDEX IX_PipelineLog_StartTime ON ${schema}.PipelineLog (StartTime DESC, 
 CREATE INDEX IX_PipelineLog_Pipeline ON ${schema}.PipelineLog (PipelineName, StartTime DESC, LogID DESC);
 CREATE INDEX IX_PipelineLog_Status ON ${schema}.PipelineLog (Status, StartTime DESC, LogID DESC);
 CREATE INDEX IX_PipelineLog_Open ON ${schema}.PipelineLog (StartTime DESC, LogID DESC) INCLUDE (Resolution) WHERE Resolution = N'open';
+CREATE INDEX IX_PipelineLog_OpenChild ON ${schema}.PipelineLog (ParentLogID) INCLUDE (Resolution) WHERE Resolution = N'open';
 -- An id of a Schedule may be longer than a key.
 CREATE INDEX IX_PipelineLog_Scheduled ON ${schema}.PipelineLog (ScheduledTime) INCLUDE (ScheduleID) WHERE ScheduledTime IS NOT NULL;
 CREATE INDEX IX_PipelineLog_Previous ON ${schema}.PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;

@@ -49,6 +49,7 @@ CREATE INDEX PipelineLog_Pipeline ON ${schema}.PipelineLog (PipelineName, StartT
 CREATE INDEX PipelineLog_Scheduled ON ${schema}.PipelineLog (ScheduledTime, ScheduleID) WHERE ScheduledTime IS NOT NULL;
 CREATE INDEX PipelineLog_Status ON ${schema}.PipelineLog (Status, StartTime, LogID);
 CREATE INDEX PipelineLog_Open ON ${schema}.PipelineLog (StartTime, LogID) WHERE Resolution = 'open';
+CREATE INDEX PipelineLog_OpenChild ON ${schema}.PipelineLog (ParentLogID) WHERE Resolution = 'open';
 CREATE INDEX PipelineLog_Previous ON ${schema}.PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
 
 CREATE TABLE ${schema}.PipelineRun (

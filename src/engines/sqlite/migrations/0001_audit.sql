@@ -56,6 +56,7 @@ CREATE INDEX PipelineLog_Previous ON PipelineLog (PreviousLogID) WHERE PreviousL
 CREATE INDEX PipelineLog_Scheduled ON PipelineLog (ScheduledTime, ScheduleID) WHERE ScheduledTime IS NOT NULL;
 CREATE INDEX PipelineLog_Status ON PipelineLog (Status, StartTime);
 CREATE INDEX PipelineLog_Open ON PipelineLog (StartTime) WHERE Resolution = 'open';
+CREATE INDEX PipelineLog_OpenChild ON PipelineLog (ParentLogID) WHERE Resolution = 'open';
 
 CREATE TABLE PipelineRun (
   RunID TEXT NOT NULL PRIMARY KEY,
