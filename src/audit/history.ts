@@ -117,7 +117,7 @@ export async function parseHistory(
 }
 
 /** What Temporal writes between the events that a reset run took over and its own. */
-function isReset({ workflowTaskFailedEventAttributes }: HistoryEvent): boolean {
+export function isReset({ workflowTaskFailedEventAttributes }: HistoryEvent): boolean {
   const { WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW } = WorkflowTaskFailedCause;
   return workflowTaskFailedEventAttributes?.cause === WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW;
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { openBatches } from '../audit/openBatches.js';
 import type { Config } from '../config.js';
-import type { OpenFilter, ReplayFrom, ReplayOutcome } from '../domain/replay.js';
+import type { OpenFilter, ReplayEnd, ReplayFrom, ReplayOutcome, ReplayWait } from '../domain/replay.js';
 import { REPLAY_FROM } from '../domain/replay.js';
 import { pointInTime, positiveInteger } from './arguments.js';
 import { withAuditReader } from './audit.js';
@@ -92,8 +92,12 @@ function isSuccess(outcome: ReplayOutcome): boolean {
 
 function outcomeText(outcome: ReplayOutcome): string {
   if ('refused' in outcome) return `${outcome.batchId}  refused: ${outcome.refused}`;
-  const { batchId, status, error, workflowId, runId, note } = outcome;
-  const why = error === undefined ? '' : `: ${error}`;
+  const { batchId, workflowId, runId, note } = outcome;
   const what = note === undefined ? '' : `. ${note}`;
-  return `${batchId}  ${status}${why} (workflow ${workflowId}, run ${runId})${what}`;
+  return `${batchId}  ${endText(outcome)} (workflow ${workflowId}, run ${runId})${what}`;
+}
+
+function endText(end: ReplayEnd | ReplayWait): string {
+  if ('waits' in end) return `waits: ${end.waits}`;
+  return end.error === undefined ? end.status : `${end.status}: ${end.error}`;
 }

@@ -344,7 +344,9 @@ it(
       args: [{ error: 'load bulk-', from: 'start', limit: 200, parallel: 20 }],
     });
     expect(total).toBe(200);
-    const statuses = outcomes.map((outcome) => ('status' in outcome ? outcome.status : outcome.refused));
+    const statuses = outcomes.map((outcome) =>
+      'status' in outcome ? outcome.status : JSON.stringify(outcome),
+    );
     expect(statuses.filter((status) => status === 'Success')).toHaveLength(195);
     expect(statuses.filter((status) => status === 'Error')).toHaveLength(5);
     for (const file of files.slice(0, 195)) {
