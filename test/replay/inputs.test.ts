@@ -1,11 +1,15 @@
 /** What the audit keeps of inputs, and what it does for a replay when Temporal has erased a history. */
 import { createHash, randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { TemporalReader } from '../../src/audit/temporalReader.js';
 import { verifyAudit } from '../../src/audit/verifyAudit.js';
+import type { PlannedReplay } from '../../src/cli/planReplay.js';
 import type { BatchRecord } from '../../src/domain/model.js';
+import { runCli } from '../cli/runCli.js';
+import { temporalAddress } from '../support/temporal.js';
 import { Rig } from './rig.js';
 
 const DUE = new Date('2026-11-01T06:00:00Z');
@@ -73,6 +77,42 @@ function change(logID: number, file: string): void {
 function inputOf({ events }: BatchRecord): string | null | undefined {
   return events.find(({ StepName }) => StepName === 'input')?.Message;
 }
+
+/** What the command line would do with these batches. */
+async function planned(from: string, ...batches: BatchRecord[]): Promise<PlannedReplay[]> {
+  const { audit, taskQueue, folder: cwd } = keeping;
+  writeFileSync(join(cwd, 'batchtrail.yaml'), JSON.stringify({ audit, worker: { taskQueue } }));
+  const logIDs = batches.map(({ batch }) => String(batch.LogID));
+  const env = { TEMPORAL_ADDRESS: temporalAddress() };
+  const args = ['replay', ...logIDs, '--from', from, '--dry-run', '--json'];
+  const { stdout, stderr } = await runCli(args, { cwd, env });
+  expect(stderr).toBe('');
+  return JSON.parse(stdout) as PlannedReplay[];
+}
+
+it('what would be done is shown before, with the input where there is one, and with nothing that is secret', async () => {
+  const fresh = await keeping.play('loadFile', { ...secrets, name: 'kept' }).finally(() => keeping.reset());
+  const failing = { name: 'failing', shoeSize: 44 };
+  keeping.broken.add('load failing');
+  const failed = await keeping.play('loadFile', failing);
+  keeping.reset();
+  const { LogID, Status } = failed.batch;
+  const before = keeping.done.length;
+  expect(await planned('failure', failed, fresh, kept.plain)).toEqual([
+    {
+      ...{ batchId: LogID, pipeline: 'Files', from: 'failure', step: 'step' },
+      input: '{"name":"failing","shoeSize":"***"}',
+    },
+    { batchId: fresh.batch.LogID, refused: containing('has succeeded') },
+    { batchId: kept.plain.batch.LogID, refused: containing('Replay it from its start') },
+  ]);
+  expect(await planned('start', kept.plain, kept.secret)).toMatchObject([
+    { input: `"${files.plain.replaceAll('"', '\\"')}"`, step: null, note: containing('without the memo') },
+    { refused: containing('is redacted') },
+  ]);
+  expect(keeping.done.length).toBe(before);
+  expect((await keeping.read(failed)).batch).toMatchObject({ Status, Resolution: 'open' });
+});
 
 it('without audit.inputs, a batch has the digest of its input, and can not be replayed beyond retention', async () => {
   const { batch, file } = unkept;

@@ -309,14 +309,14 @@ it('the command line replays batches, says what became of them, and dismisses ot
   });
   expect(await run('dismiss', two)).toMatchObject({ code: 2, stderr: containing('--reason') });
   expect(await run('replay')).toMatchObject({ code: 2, stderr: containing('or --failed') });
-  expect(await run('replay', one, '--dry-run')).toMatchObject({
-    ...{ code: 2, stderr: containing('--dry-run needs --failed') },
+  expect(await run('replay', one, '--limit', '3')).toMatchObject({
+    ...{ code: 2, stderr: containing('--limit needs --failed') },
   });
 
   const third = await failedBatch();
   const ofThird = ['replay', '--failed', '--error', third.file];
   expect(await run(...ofThird, '--dry-run')).toMatchObject({
-    ...{ code: 0, stdout: containing(`${third.file}: the disk is full`) },
+    ...{ code: 0, stdout: expect.stringMatching(new RegExp(`start .*"${third.file}"`)) as string },
   });
   broken.clear();
   expect(await run(...ofThird)).toMatchObject({
