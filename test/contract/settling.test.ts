@@ -159,6 +159,21 @@ everyEngine('settling', ({ audit }) => {
     ]);
   });
 
+  it('is repaired, too, by a reset that goes on as another batch, which may fail by itself', async () => {
+    const { start, ref } = await openOne();
+    await settle(audit.store, [runHistory(start, FAILURE)]);
+    const reset = resetOf(start);
+    const next = runStart({ previousRunID: reset.RunID });
+    await openAll(audit.store, [reset, next]);
+    const nextRef = await open(audit.store, next);
+    await settle(audit.store, [runHistory(next, FAILURE)]);
+    await settle(audit.store, [runHistory(reset, { status: 'Continued' })]);
+    const { batch, alerts } = await read(audit.store, ref);
+    expect(batch).toMatchObject({ Status: 'Continued', Resolution: 'replayed', ResolvedByLogID: ref.LogID });
+    expect(alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
+    expect(await batchOf(nextRef)).toMatchObject({ PreviousLogID: ref.LogID, Resolution: 'open' });
+  });
+
   it('takes a base run and its reset in one group', async () => {
     const { start, ref } = await openOne();
     const reset = resetOf(start);

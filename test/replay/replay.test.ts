@@ -143,6 +143,31 @@ it('a run that goes on in another one is replayed from there, and the last of th
   expect((await read(failed)).batch).toMatchObject({ ResolvedByLogID: again.batch.LogID });
 });
 
+it('from the failure, a chain goes on in the run that failed, whether before or after it was continued', async () => {
+  const file = randomUUID();
+  const steps = ['read', 'copy', 'check', 'load'].map((name) => `${name} ${file}`);
+  broken.add(`copy ${file}`).add(`load ${file}`);
+  const first = await play('stepsInTwoRuns', file);
+  broken.delete(`copy ${file}`);
+
+  // The reset run goes on as another batch, which fails.
+  expect(await replay({ batchId: first.batch.LogID, from: 'failure' })).toMatchObject({ status: 'Error' });
+  const { runId } = await client.workflow.getHandle(first.batch.WorkflowID!).describe();
+  const second = await batchOf(runId);
+  expect(second.batch).toMatchObject({ PreviousLogID: first.batch.LogID, Resolution: 'open' });
+  await expect
+    .poll(async () => (await read(first)).batch, { timeout: 20_000 })
+    .toMatchObject({ Status: 'Continued', Resolution: 'replayed', ResolvedByLogID: first.batch.LogID });
+
+  broken.clear();
+  const again = await replayed({ batchId: second.batch.LogID, from: 'failure' });
+  const { LogID } = second.batch;
+  expect(again.batch).toMatchObject({
+    ...{ LogID, Status: 'Success', Resolution: 'replayed', ResolvedByLogID: LogID },
+  });
+  expect(done).toEqual(steps);
+});
+
 it('refuses what must not be replayed, and says why', async () => {
   const good = await play('twoSteps', randomUUID());
   const goodID = good.batch.LogID;

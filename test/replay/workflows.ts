@@ -26,6 +26,13 @@ export async function twoRuns(file: string, isSecond = false): Promise<void> {
   await step(`load ${file}`);
 }
 
+/** Goes on in another run between two steps, each of which has one before it that is not to be done again. */
+export async function stepsInTwoRuns(file: string, isSecond = false): Promise<void> {
+  await step(isSecond ? `check ${file}` : `read ${file}`);
+  await step(isSecond ? `load ${file}` : `copy ${file}`);
+  if (!isSecond) await continueAsNew<typeof stepsInTwoRuns>(file, true);
+}
+
 /** The first one may fail. */
 export async function stepsThatMayFail(file: string): Promise<void> {
   await step(`read ${file}`).catch(() => undefined);

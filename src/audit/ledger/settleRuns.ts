@@ -55,6 +55,8 @@ async function settleRound(
     if (settlement.batch.Status === 'Success') {
       await supersedeRetriedRuns(ledger, record.batch, record.batch.LogID);
       await resolveReplayed(ledger, record.batch);
+    }
+    if (settlement.batch.Resolution === 'replayed') {
       await resolveRedoneChildren(ledger, record.batch, history);
     }
     // The try that succeeded may have been closed before this one, by another worker.
