@@ -217,6 +217,8 @@ export interface BatchFilter {
   readonly status?: BatchStatus | undefined;
   /** Only batches that failed and are neither repaired nor dismissed. */
   readonly open?: boolean | undefined;
+  /** Only this batch, those that are replays of it, and those that it has repaired. */
+  readonly about?: number | undefined;
   /** Batches that started at this time or later. */
   readonly since?: string | undefined;
   /** Batches that started before this time. */

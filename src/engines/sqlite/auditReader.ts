@@ -27,6 +27,7 @@ const CONDITIONS: { [Name in keyof Omit<BatchFilter, 'limit'>]-?: string } = {
   pipeline: 'PipelineName = @pipeline',
   status: 'Status = @status',
   open: "Resolution = 'open'",
+  about: '(LogID = @about OR ReplayOfLogID = @about OR ResolvedByLogID = @about)',
   since: 'StartTime >= @since',
   until: 'StartTime < @until',
   text: "contains(PipelineName || char(10) || ifnull(WorkflowID, '') || char(10) || ifnull(ErrorMessage, '') || char(10) || ifnull(CustomMessage, ''), @text)",
@@ -42,7 +43,7 @@ function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
   };
   const asked = Object.entries(given).filter(([, value]) => value !== undefined);
   const parts = asked.map(([name]) => CONDITIONS[name as keyof typeof CONDITIONS]);
-  const values = Object.fromEntries(asked.filter(([, value]) => typeof value === 'string'));
+  const values = Object.fromEntries(asked.filter(([name]) => name !== 'open' && name !== 'after'));
   return {
     where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '',
     values: after ? { ...values, afterTime: after.StartTime, afterID: after.LogID } : values,
