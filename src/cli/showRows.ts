@@ -17,7 +17,7 @@ export function formatLineage(lineage: Lineage): string {
   const hidden = BatchCount - Batches.length;
   const sections = [
     `${counted(Rows, 'row')} of ${place}, of ${counted(BatchCount, 'batch')}`,
-    ...Batches.map((batch) => `${title(batch.BatchID, batch)}\n${formatRecord(lineageFacts(batch))}`),
+    ...Batches.map((batch) => `${title(batch.BatchID, batch)}\n${formatRecord(lineageFacts(batch, System))}`),
     ...(hidden > 0 ? [`${counted(hidden, 'older batch')} more: see --limit`] : []),
   ];
   return sections.join('\n\n');
@@ -43,14 +43,18 @@ function title(logID: number | null, { Batch }: AuditedBatch): string {
 
 type Facts = Array<readonly [name: string, value: string]>;
 
-function lineageFacts(batch: BatchOfRows): Facts {
-  const { BatchID, Rows, Evidence, OtherStoreIDs } = batch;
+function lineageFacts(batch: BatchOfRows, system: string): Facts {
+  const { BatchID, Rows, Evidence, OtherStoreIDs, Batch } = batch;
   const rows = ['Rows', String(Rows)] as const;
   if (BatchID === null || Evidence === null) {
     return [rows, ['Written', 'by no batch, or by one that did not say so']];
   }
   const known = ['Known by', evidenceText(Evidence, BatchID, OtherStoreIDs)] as const;
-  return [rows, known, ...(Evidence === 'other-audit' ? [] : batchFacts(batch))];
+  if (Evidence === 'other-audit') return [rows, known];
+  const targets = Batch?.TargetSystem ?? system;
+  const isElsewhere = Evidence === 'number' && !targets.split(', ').includes(system);
+  const doubt: Facts = isElsewhere ? [['But', oneLine(`this batch says that it wrote to ${targets}`)]] : [];
+  return [rows, known, ...doubt, ...batchFacts(batch)];
 }
 
 function batchFacts({ Batch, Chain, WebUI }: AuditedBatch): Facts {
@@ -107,7 +111,7 @@ function evidenceText(evidence: Evidence, batchID: number, others: readonly stri
     case 'number':
       return 'its BatchID alone: no ledger lists it; only transfers keep one';
     case 'other-audit':
-      return `the target's ledger: it is ${other}`;
+      return `the target's ledger, as ${other}`;
     case 'several-audits':
       return `the target's ledger, which lists ${other}, too: whose rows these are can't be told`;
   }
