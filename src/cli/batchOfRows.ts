@@ -49,3 +49,10 @@ export async function auditedBatch(config: Config, audit: AuditReader, logID: nu
     WebUI: (batch && runUrl(config, batch)) ?? null,
   };
 }
+
+/** The systems that the batch's steps say they wrote to. */
+export async function namedTargets(audit: AuditReader, logID: number): Promise<string[]> {
+  const record = await audit.batch(logID);
+  const systems = (record?.events ?? []).map(({ TargetSystem }) => TargetSystem);
+  return [...new Set(systems.filter((system) => system !== null))].sort();
+}

@@ -6,7 +6,7 @@ import { formatTableName } from '../domain/table.js';
 import type { AuditReader, RowsOfBatch, TargetTable } from '../engines/contract.js';
 import { withAuditReader } from './audit.js';
 import type { Attribution, AuditedBatch, Evidence } from './batchOfRows.js';
-import { attributed, auditedBatch, UNKNOWN } from './batchOfRows.js';
+import { attributed, auditedBatch, namedTargets, UNKNOWN } from './batchOfRows.js';
 import type { OpenTarget } from './targets.js';
 import { targetName, withTargets } from './targets.js';
 
@@ -39,6 +39,8 @@ export interface BatchOfRows extends AuditedBatch {
   readonly Evidence: Evidence | null;
   /** The other audit stores that have a batch with this number in this table. */
   readonly OtherStoreIDs: readonly string[];
+  /** Where the batch's steps say that they wrote, when there is only the number to go by. */
+  readonly NamedTargets: readonly string[];
 }
 
 export function findLineage(config: Config, question: LineageQuestion): Promise<Lineage> {
@@ -78,11 +80,13 @@ async function batchOfRows(
   attribution: Attribution,
 ): Promise<BatchOfRows> {
   const counted = { BatchID: batchID, Rows: rows };
-  if (batchID === null) return { ...counted, Evidence: null, OtherStoreIDs: [], ...UNKNOWN };
+  if (batchID === null)
+    return { ...counted, Evidence: null, OtherStoreIDs: [], NamedTargets: [], ...UNKNOWN };
   // Our batch with the same number has nothing to do with rows of another audit.
   const isOther = attribution.Evidence === 'other-audit';
   return {
     ...{ ...counted, ...attribution },
+    NamedTargets: attribution.Evidence === 'number' ? await namedTargets(audit, batchID) : [],
     ...(isOther ? UNKNOWN : await auditedBatch(config, audit, batchID)),
   };
 }

@@ -2,10 +2,10 @@
 import type { Config } from '../config.js';
 import { NotFound } from '../domain/errors.js';
 import { formatTableName } from '../domain/table.js';
-import type { AuditReader, LedgerLoad, TargetTable } from '../engines/contract.js';
+import type { LedgerLoad, TargetTable } from '../engines/contract.js';
 import { withAuditReader } from './audit.js';
 import type { Attribution, AuditedBatch } from './batchOfRows.js';
-import { attributed, auditedBatch } from './batchOfRows.js';
+import { attributed, auditedBatch, namedTargets } from './batchOfRows.js';
 import type { OpenTarget } from './targets.js';
 import { targetName, withTargets } from './targets.js';
 
@@ -34,12 +34,12 @@ export function findRows(config: Config, logID: number, connection?: string): Pr
     withTargets(config, connection, async (targets) => {
       const audited = await auditedBatch(config, audit, logID);
       const storeID = await audit.storeID();
-      const systems = connection === undefined ? await targetsOf(audit, logID) : new Set<string>();
+      const systems = connection === undefined ? await namedTargets(audit, logID) : [];
       const tables: WrittenTable[] = [];
       for (const target of targets) {
         const found = await writtenTables(target, logID, storeID);
         // Where no ledger lists the batch, rows with its number are its own only if it says that it wrote there.
-        const isNamed = systems.size === 0 || systems.has(target.reader.label);
+        const isNamed = systems.length === 0 || systems.includes(target.reader.label);
         tables.push(...found.filter(({ Evidence }) => Evidence !== 'number' || isNamed));
       }
       const looked = targets.map(targetName);
@@ -51,13 +51,6 @@ export function findRows(config: Config, logID: number, connection?: string): Pr
       return { LogID: logID, ...audited, Looked: looked, Tables: tables };
     }),
   );
-}
-
-/** The systems that the batch's steps say they wrote to. */
-async function targetsOf(audit: AuditReader, logID: number): Promise<Set<string>> {
-  const record = await audit.batch(logID);
-  const systems = (record?.events ?? []).map(({ TargetSystem }) => TargetSystem);
-  return new Set(systems.filter((system) => system !== null));
 }
 
 async function writtenTables(target: OpenTarget, logID: number, storeID: string): Promise<WrittenTable[]> {

@@ -44,16 +44,16 @@ function title(logID: number | null, { Batch }: AuditedBatch): string {
 type Facts = Array<readonly [name: string, value: string]>;
 
 function lineageFacts(batch: BatchOfRows, system: string): Facts {
-  const { BatchID, Rows, Evidence, OtherStoreIDs, Batch } = batch;
+  const { BatchID, Rows, Evidence, OtherStoreIDs, NamedTargets } = batch;
   const rows = ['Rows', String(Rows)] as const;
   if (BatchID === null || Evidence === null) {
     return [rows, ['Written', 'by no batch, or by one that did not say so']];
   }
   const known = ['Known by', evidenceText(Evidence, BatchID, OtherStoreIDs)] as const;
   if (Evidence === 'other-audit') return [rows, known];
-  const targets = Batch?.TargetSystem ?? system;
-  const isElsewhere = Evidence === 'number' && !targets.split(', ').includes(system);
-  const doubt: Facts = isElsewhere ? [['But', oneLine(`this batch says that it wrote to ${targets}`)]] : [];
+  const isElsewhere = NamedTargets.length > 0 && !NamedTargets.includes(system);
+  const named = oneLine(NamedTargets.join(' and '));
+  const doubt: Facts = isElsewhere ? [['But', `this batch says that it wrote to ${named}`]] : [];
   return [rows, known, ...doubt, ...batchFacts(batch)];
 }
 

@@ -234,7 +234,7 @@ describe.each(there)(
         expect((await asked(where)).code).toBe(1);
       }
       const all = await asked('1 = 1 -- all of them');
-      expect(all.stdout).toMatch(/^3 rows of .*guarded/);
+      expect(all.stdout).toMatch(/^3 rows of .*guarded/i);
     });
   },
   300_000,
@@ -266,7 +266,12 @@ describe('elt, which keeps no ledger', () => {
     };
     const { batch } = await rig.batchOf(await rig.start('elt', input));
     expect((await lineage('target', 'Mart.Facts', 'id = 1')).Batches).toMatchObject([
-      { BatchID: batch.LogID, Evidence: 'number', Batch: { PipelineName: 'Sales' } },
+      {
+        BatchID: batch.LogID,
+        Evidence: 'number',
+        Batch: { PipelineName: 'Sales' },
+        NamedTargets: ['sqlite:target'],
+      },
     ]);
     const { Tables } = await rows('target', { batch } as BatchRecord);
     const ofNumber = { RowsLoaded: null, RowsThere: 3, Evidence: 'number' };

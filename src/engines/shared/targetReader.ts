@@ -84,12 +84,15 @@ export class SqlTargetReader implements TargetReader {
     );
     const key = [store, log, run, table].join(', ');
     const { rows } = await this.dialect.query(
-      `SELECT ${store} AS "storeID", ${log} AS "logID", ${run} AS "runID", ${table} AS "table", SUM(${loaded}) AS "rows"
+      `SELECT ${store} AS "StoreID", ${log} AS "LogID", ${run} AS "RunID", ${table} AS "TableName", SUM(${loaded}) AS "Rows"
        FROM ${quoted(ledger.name)} WHERE ${log} IN (${logIDs.join(', ')}) GROUP BY ${key} ORDER BY ${table}, ${log}`,
     );
-    return rows.map(({ storeID, logID, runID, table, rows }) => ({
-      ...{ storeID: String(storeID), runID: String(runID), table: String(table) },
-      ...{ logID: Number(logID), rows: Number(rows) },
+    return rows.map((row) => ({
+      storeID: String(row['StoreID']),
+      logID: Number(row['LogID']),
+      runID: String(row['RunID']),
+      table: String(row['TableName']),
+      rows: Number(row['Rows']),
     }));
   }
 
