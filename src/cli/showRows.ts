@@ -49,7 +49,7 @@ function lineageFacts(batch: BatchOfRows, system: string): Facts {
   if (BatchID === null || Evidence === null) {
     return [rows, ['Written', 'by no batch, or by one that did not say so']];
   }
-  const known = ['Known by', evidenceText(Evidence, BatchID, OtherStoreIDs)] as const;
+  const known = ['Known by', oneLine(evidenceText(Evidence, BatchID, OtherStoreIDs))] as const;
   if (Evidence === 'other-audit') return [rows, known];
   const isElsewhere = NamedTargets.length > 0 && !NamedTargets.includes(system);
   const named = oneLine(NamedTargets.join(' and '));

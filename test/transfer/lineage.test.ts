@@ -1,4 +1,4 @@
-/** Which batch wrote a row, and what a batch wrote, asked by the command line about real transfers. */
+/** Which batch wrote a row, and what a batch wrote, asked about real transfers. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,9 +6,13 @@ import sql from 'mssql';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Lineage } from '../../src/cli/findLineage.js';
+import { findLineage } from '../../src/cli/findLineage.js';
 import type { WrittenRows } from '../../src/cli/findRows.js';
+import { findRows } from '../../src/cli/findRows.js';
+import { loadConfig } from '../../src/config.js';
 import type { BatchRecord } from '../../src/domain/model.js';
 import type { ReplayOutcome } from '../../src/domain/replay.js';
+import { parseTableName } from '../../src/domain/table.js';
 import type { Ended } from '../cli/runCli.js';
 import { runCli } from '../cli/runCli.js';
 import { ifPossible } from '../endpoints/ifPossible.js';
@@ -132,16 +136,19 @@ function batchtrail(...args: string[]): Promise<Ended> {
   return runCli(args, { cwd: rig.folder });
 }
 
-async function answered<T>(...args: string[]): Promise<T> {
-  const { code, stdout, stderr } = await batchtrail(...args, '--json');
-  expect(code, stderr).toBe(0);
-  return JSON.parse(stdout) as T;
+function lineage(
+  connection: string,
+  table: string,
+  where: string,
+  config = 'batchtrail.yaml',
+): Promise<Lineage> {
+  const question = { connection, table: parseTableName(table, 'table'), where, limit: 20 };
+  return findLineage(loadConfig(join(rig.folder, config), {}), question);
 }
 
-const lineage = (connection: string, table: string, where: string): Promise<Lineage> =>
-  answered('lineage', '--connection', connection, '--table', table, '--where', where);
-const rows = (connection: string, { batch }: BatchRecord): Promise<WrittenRows> =>
-  answered('rows', String(batch.LogID), '--connection', connection);
+function rows(connection: string, { batch }: Pick<BatchRecord, 'batch'>): Promise<WrittenRows> {
+  return findRows(loadConfig(join(rig.folder, 'batchtrail.yaml'), {}), batch.LogID, connection);
+}
 
 describe.each(there)(
   '%s',
@@ -198,14 +205,8 @@ describe.each(there)(
       expect(await rig.reading((audit) => audit.batch(found!.BatchID!))).toBeDefined();
       expect(found).toMatchObject({ Evidence: 'other-audit', Batch: null, Chain: [] });
       expect(found!.OtherStoreIDs).toHaveLength(1);
-      const other = await runCli(
-        [
-          ...['--config', 'other.yaml', 'lineage', '--connection', connection, '--json'],
-          ...['--table', own('foreign_sales'), '--where', 'id = 1'],
-        ],
-        { cwd: rig.folder },
-      );
-      expect((JSON.parse(other.stdout) as Lineage).Batches).toMatchObject([
+      const other = await lineage(connection, own('foreign_sales'), 'id = 1', 'other.yaml');
+      expect(other.Batches).toMatchObject([
         { BatchID: found!.BatchID, Evidence: 'ledger', Batch: { LogID: found!.BatchID } },
       ]);
     });
@@ -215,7 +216,7 @@ describe.each(there)(
       const { batch } = await loaded(connection, 'sales', table);
       const found = await lineage(connection, table, 'id = 3');
       expect(found.Batches).toMatchObject([{ BatchID: batch.LogID, Rows: 1, Evidence: 'ledger' }]);
-      expect((await rows(connection, { batch } as BatchRecord)).Tables).toMatchObject([
+      expect((await rows(connection, { batch })).Tables).toMatchObject([
         { Table: expect.stringContaining('Größe "a" of order') as string, RowsLoaded: 3, RowsThere: 3 },
       ]);
     });
@@ -273,7 +274,7 @@ describe('elt, which keeps no ledger', () => {
         NamedTargets: ['sqlite:target'],
       },
     ]);
-    const { Tables } = await rows('target', { batch } as BatchRecord);
+    const { Tables } = await rows('target', { batch });
     const ofNumber = { RowsLoaded: null, RowsThere: 3, Evidence: 'number' };
     expect(Tables).toMatchObject([
       { Table: 'Mart.Facts', ...ofNumber },
