@@ -53,6 +53,8 @@ CREATE INDEX IX_PipelineLog_OpenChild ON ${schema}.PipelineLog (ParentLogID) INC
 -- An id of a Schedule may be longer than a key.
 CREATE INDEX IX_PipelineLog_Scheduled ON ${schema}.PipelineLog (ScheduledTime) INCLUDE (ScheduleID) WHERE ScheduledTime IS NOT NULL;
 CREATE INDEX IX_PipelineLog_Previous ON ${schema}.PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
+CREATE INDEX IX_PipelineLog_ReplayOf ON ${schema}.PipelineLog (ReplayOfLogID) WHERE ReplayOfLogID IS NOT NULL;
+CREATE INDEX IX_PipelineLog_ResolvedBy ON ${schema}.PipelineLog (ResolvedByLogID) WHERE ResolvedByLogID IS NOT NULL;
 GO
 
 CREATE TABLE ${schema}.PipelineRun (
