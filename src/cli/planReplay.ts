@@ -8,9 +8,13 @@ import { inGroups } from '../audit/inGroups.js';
 import { openBatches } from '../audit/openBatches.js';
 import { redactedText } from '../audit/recordedInput.js';
 import type { Config } from '../config.js';
+import { secretsOf } from '../config.js';
 import type { OpenFilter, Refusal, ReplayFrom, ReplayInput } from '../domain/replay.js';
 import type { AuditReader } from '../engines/contract.js';
 import { withAuditReader } from './audit.js';
+import { errorText } from './errorText.js';
+import type { ReplacedRows } from './replacedRows.js';
+import { replacedRows } from './replacedRows.js';
 import { withClient } from './temporalClient.js';
 import { shorten } from './text.js';
 
@@ -27,8 +31,13 @@ export interface Plan {
   readonly step: string | null;
   /** Its beginning, with what is secret hidden. */
   readonly input: string;
+  /** The rows whose place it takes; undefined where the targets could not be asked. */
+  readonly replaces?: readonly ReplacedRows[];
   readonly note?: string;
 }
+
+/** With the batches that it takes the place of: none when it goes on with its own. */
+type Draft = Refusal | { readonly plan: Plan; readonly chain: readonly number[] };
 
 export function planReplays(
   config: Config,
@@ -38,18 +47,40 @@ export function planReplays(
   return withAuditReader(config, (reader) =>
     withClient(config, async (client) => {
       const logIDs = 'length' in which ? which : (await openBatches(reader, which)).map(({ LogID }) => LogID);
-      const plans: PlannedReplay[] = [];
+      const drafts: Array<{ readonly batchId: number; readonly draft: Draft }> = [];
       const keys = config.audit.inputs?.redact ?? [];
       for (const group of inGroups(logIDs, AT_ONCE)) {
         const planned = group.map(async (batchId) => ({
           batchId,
-          ...(await planReplay(reader, client, { batchId, ...how }, keys)),
+          draft: await planReplay(reader, client, { batchId, ...how }, keys),
         }));
-        plans.push(...(await Promise.all(planned)));
+        drafts.push(...(await Promise.all(planned)));
       }
-      return plans;
+      const chains = drafts.flatMap(({ draft }) => ('chain' in draft ? draft.chain : []));
+      const listed = await listedRows(config, reader, chains);
+      return drafts.map(({ batchId, draft }) => {
+        if ('refused' in draft) return { batchId, ...draft };
+        const { plan, chain } = draft;
+        const replaces = listed && chain.flatMap((logID) => listed.get(logID) ?? []);
+        return { batchId, ...plan, ...(replaces ? { replaces } : {}) };
+      });
     }),
   );
+}
+
+/** Undefined when not all targets can be asked; then it is said why. */
+async function listedRows(
+  config: Config,
+  reader: AuditReader,
+  logIDs: readonly number[],
+): Promise<Map<number, ReplacedRows[]> | undefined> {
+  if (logIDs.length === 0) return new Map();
+  try {
+    return await replacedRows(config, await reader.storeID(), [...new Set(logIDs)]);
+  } catch (error) {
+    process.stderr.write(`What would be replaced is not shown: ${errorText(error, secretsOf(config))}\n`);
+    return undefined;
+  }
 }
 
 async function planReplay(
@@ -57,8 +88,9 @@ async function planReplay(
   client: Client,
   { batchId, from = 'start', force }: ReplayInput,
   keys: readonly string[],
-): Promise<Plan | Refusal> {
-  const [record] = await findChain(reader, batchId);
+): Promise<Draft> {
+  const chain = await findChain(reader, batchId);
+  const [record] = chain;
   if (!record) return unknownBatch(batchId);
   const refused = refusal(record.batch, { force }, client.options.namespace);
   if (refused) return refused;
@@ -70,11 +102,12 @@ async function planReplay(
   const conflict = await run.conflict();
   if (conflict) return conflict;
   const { started, note } = start;
-  return {
+  const plan: Plan = {
     ...{ pipeline: record.batch.PipelineName, from, step: point?.step ?? null },
     input: await shownInput(client, started.input?.payloads ?? [], keys),
     ...(note === undefined ? {} : { note }),
   };
+  return { plan, chain: from === 'start' ? chain.map(({ batch }) => batch.LogID) : [] };
 }
 
 async function shownInput(

@@ -35,7 +35,7 @@ export function addReplay(program: Command, configured: Configured): void {
     .option('--pipeline <name>', 'with --failed: those of this pipeline')
     .option('--error <part>', 'with --failed: those with this in their error, name or workflow id')
     .option('--limit <n>', 'with --failed: at most so many (default: 100)', positiveInteger)
-    .option('--dry-run', 'only show what would be done: from where, with which input')
+    .option('--dry-run', 'only show what would be done: from where, with which input, in place of which rows')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',

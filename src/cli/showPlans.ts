@@ -12,6 +12,7 @@ const COLUMNS: ReadonlyArray<Column<Row>> = [
   { title: 'PipelineName', shrinkTo: 12, value: ({ pipeline }) => pipeline },
   { title: 'From', value: fromText },
   { title: 'Input', shrinkTo: 30, value: ({ input }) => input },
+  { title: 'Replaces', shrinkTo: 20, value: replacedText },
   { title: 'Note', shrinkTo: 20, value: ({ note }) => note ?? '' },
 ];
 
@@ -23,6 +24,16 @@ export function formatPlans(plans: readonly PlannedReplay[], width: number): str
   const columns = rows.some(({ note }) => note !== undefined) ? COLUMNS : COLUMNS.slice(0, -1);
   const table = rows.length > 0 ? [formatTable(columns, rows, width)] : [];
   return [...table, ...refused].join('\n');
+}
+
+/** `DWH.Orders on dwh: 830 rows`; more than one batch of a chain, or run of a batch, may have loaded them. */
+function replacedText({ replaces = [] }: Row): string {
+  const rowsOf = new Map<string, number>();
+  for (const { connection, table, rows } of replaces) {
+    const where = `${table} on ${connection}`;
+    rowsOf.set(where, (rowsOf.get(where) ?? 0) + rows);
+  }
+  return [...rowsOf].map(([where, rows]) => `${where}: ${rows} rows`).join(', ');
 }
 
 function fromText({ from, step }: Row): string {

@@ -101,7 +101,7 @@ it('what would be done is shown before, with the input where there is one, and w
   expect(await planned('failure', failed, fresh, kept.plain)).toEqual([
     {
       ...{ batchId: LogID, pipeline: 'Files', from: 'failure', step: 'step' },
-      input: '{"name":"failing","shoeSize":"***"}',
+      ...{ input: '{"name":"failing","shoeSize":"***"}', replaces: [] },
     },
     { batchId: fresh.batch.LogID, refused: containing('has succeeded') },
     { batchId: kept.plain.batch.LogID, refused: containing('Replay it from its start') },

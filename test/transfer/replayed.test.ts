@@ -1,13 +1,18 @@
 /** Transfers that are done again: what the batch before had loaded makes room, in the transaction that loads it anew. */
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { BatchRecord } from '../../src/domain/model.js';
 import type { ReplayFrom, ReplayOutcome } from '../../src/domain/replay.js';
+import type { Plan } from '../../src/cli/planReplay.js';
+import { runCli } from '../cli/runCli.js';
 import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import { startSnowflake } from '../endpoints/snowflake.js';
+import { temporalAddress } from '../support/temporal.js';
 import { OWN_PLACES, Rig } from './rig.js';
 import { SnowflakeClient } from './snowflakeClient.js';
 
@@ -51,6 +56,22 @@ async function replayed(record: BatchRecord, from?: ReplayFrom): Promise<BatchRe
   if ('refused' in outcome) throw new Error(outcome.refused);
   expect(outcome).toMatchObject({ status: 'Success' });
   return rig.batchOf(outcome);
+}
+
+/** What the command line says that a replay would do. */
+async function planned({ batch }: BatchRecord): Promise<Plan[]> {
+  const { folder: cwd, connections, taskQueue } = rig;
+  const config = { audit: { url: 'sqlite:./audit' }, connections, worker: { taskQueue } };
+  writeFileSync(join(cwd, 'batchtrail.yaml'), JSON.stringify(config));
+  const { code, stdout, stderr } = await runCli(
+    ['replay', String(batch.LogID), '--force', '--dry-run', '--json'],
+    {
+      cwd,
+      env: { TEMPORAL_ADDRESS: temporalAddress() },
+    },
+  );
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as Plan[];
 }
 
 /** The answer, and after a change nothing. */
@@ -100,6 +121,9 @@ it.each(ENGINES)(
     const other = await rig.batchOf(await transfer());
     const first = await rig.batchOf(await transfer());
     source(`UPDATE ${table} SET note = 'B' WHERE id = 2`);
+    const [plan] = await planned(first);
+    expect(plan).toMatchObject({ from: 'start', replaces: [{ connection: places.target, rows: 2 }] });
+    expect(plan!.replaces![0]!.table.toLowerCase()).toBe(`dwh.${table}`);
 
     const again = await replayed(first);
     const [one, two] = [other, again].map(({ batch }) => batch.LogID);
