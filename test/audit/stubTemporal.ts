@@ -57,8 +57,9 @@ export class StubTemporal {
     this.#answer();
     this.queries.push(query);
     const since = /CloseTime >= '(.*?)'/.exec(query)?.[1] ?? '';
+    const until = /CloseTime < '(.*?)'/.exec(query)?.[1] ?? '9';
     yield [...this.known.values()].flatMap(({ history: { start }, EndTime }) =>
-      EndTime !== undefined && EndTime >= since
+      EndTime !== undefined && EndTime >= since && EndTime < until
         ? [{ WorkflowID: start.WorkflowID, RunID: start.RunID, StartTime: start.StartTime, EndTime }]
         : [],
     );
