@@ -62,10 +62,11 @@ export class Mailbox {
     return shipment;
   }
 
+  /** What the store refused waits, too: for somebody who mends that. */
   async waiting(): Promise<{ waiting: number; oldest: string | undefined }> {
     const states = await this.outbox.state();
     const own = states.find(({ storeID }) => storeID === this.storeID);
-    return { waiting: own?.waiting ?? 0, oldest: own?.oldest };
+    return { waiting: (own?.waiting ?? 0) + (own?.refused ?? 0), oldest: own?.oldest };
   }
 
   /** Says what an earlier process left behind. Answers whether any of it is shipped now. */
