@@ -107,10 +107,15 @@ export class StoreWatch {
 
   /** Does not wait for a store that does not answer. */
   async close(): Promise<void> {
-    await within(
-      this.#state === 'down' ? CLOSE_WHILE_DOWN_MS : CLOSE_MS,
-      (this.#recovering ?? Promise.resolve()).then(() => this.#store?.close()),
+    const recovered = this.#recovering ?? Promise.resolve();
+    // What is being shipped ends between two entries.
+    const isOver = this.#state !== 'down' && (await within(CLOSE_MS, recovered));
+    // A store that is being tried out, and does not answer, is closed under those who wait for it.
+    const store = this.#store;
+    const isClosed = Promise.all([store?.close(), recovered]).then(() =>
+      store ? undefined : this.#store?.close(),
     );
+    await within(isOver ? CLOSE_MS : CLOSE_WHILE_DOWN_MS, isClosed);
   }
 
   get #downForMs(): number {

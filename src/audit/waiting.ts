@@ -64,9 +64,10 @@ export class Waiting {
     const left: Entry[] = [];
     for (const entry of entries) {
       if (entry.fate === 'try') doWithout(entry);
-      else if (!this.isLeaving(entry.from)) this.#held.push(entry);
-      else if (entry.fate === 'wait') entry.reject(new Leaving());
-      else left.push(entry);
+      else if (this.isLeaving(entry.from)) left.push(entry);
+      // What workers saw is still given to the outbox when this is closed.
+      else if (this.ending.aborted && entry.fate === 'wait') entry.reject(new Error(CLOSED));
+      else this.#held.push(entry);
     }
     if (left.length > 0) void this.#giveUp(left, new Leaving());
   }

@@ -8,7 +8,7 @@ import type {
   UncertifiedRun,
 } from '../contract.js';
 import { auditTransaction } from './auditTransaction.js';
-import { folderOf, openForWriting, patiently, schemaFile } from './connect.js';
+import { DEFAULT_PATIENCE_MS, folderOf, openForWriting, patiently, schemaFile } from './connect.js';
 import { migrate } from './migrate.js';
 import { readStoreID } from './storeID.js';
 import { openRuns } from './openRuns.js';
@@ -22,6 +22,7 @@ class SqliteAuditStore implements AuditStore {
   readonly pace = { groupMs: 4, lookMs: 400 };
   /** One connection can hold one transaction, and transactions await: they queue here. */
   #last: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
   #transaction: AuditTransaction | undefined;
   #frame: Record<'begin' | 'commit', Database.Statement> | undefined;
   #openRuns: OpenRuns | undefined;
@@ -45,7 +46,7 @@ class SqliteAuditStore implements AuditStore {
       begin: this.db.prepare('BEGIN IMMEDIATE'),
       commit: this.db.prepare('COMMIT'),
     });
-    await patiently(() => begin.run());
+    await patiently(() => begin.run(), DEFAULT_PATIENCE_MS, this.#closing.signal);
     try {
       const result = await work(tx);
       commit.run();
@@ -69,6 +70,8 @@ class SqliteAuditStore implements AuditStore {
   }
 
   async close(): Promise<void> {
+    // What waits for another program's lock has not begun, and would keep the process alive.
+    this.#closing.abort();
     await this.#last;
     this.db.close();
   }
