@@ -52,10 +52,21 @@ it.skipIf(!server)(
       url.port = String(proxy.port);
       const store = await storeAt(url.href);
       proxy.delayMs = LONG_MS;
-      expect(await msToClose(store)).toBeLessThan(8_000);
+      let begin!: () => void;
+      const begun = new Promise<void>((resolve) => (begin = resolve));
+      const underWay = expect(
+        store.transaction((tx) => {
+          begin();
+          return tx.findBatches([1]);
+        }),
+      ).rejects.toThrow();
+      await begun;
+      // Connections that are being made have 10 s.
+      expect(await msToClose(store)).toBeLessThan(13_000);
+      await underWay;
     } finally {
       await proxy.stop();
     }
   },
-  30_000,
+  40_000,
 );
