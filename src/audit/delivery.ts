@@ -53,6 +53,7 @@ export class Delivery {
     const waiters = {
       count: () => this.#waiting.count,
       answerFirst: (store: AuditStore) => this.#answerWaiting(store),
+      holdAll: () => this.#waiting.holdAll(),
       goOn: () => takeAgain(this.#waiting.release()),
     };
     this.#watch = new StoreWatch(options, gate, this.#mailbox, waiters, signal);
@@ -184,7 +185,7 @@ export class Delivery {
 
   /** Those who wait for a batch come before what is in the outbox. */
   async #answerWaiting(store: AuditStore): Promise<void> {
-    const open = new Set(this.#waiting.release('wait'));
+    const open = new Set(this.#waiting.releaseAwaited());
     if (open.size === 0) return;
     try {
       for (const [entry, error] of await writeGroup(store, countedIn(open)))

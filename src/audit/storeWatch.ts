@@ -12,7 +12,6 @@ import type { Mailbox } from './mailbox.js';
 import { OutageLog } from './outageLog.js';
 import { noAnswer, patienceWith, within } from './patience.js';
 import { NoneTaken } from './shipper.js';
-import type { Shipment } from './shipper.js';
 
 /** `shipping`: the store takes changes again, and what waits in the outbox has to come before what workers see now. */
 type State = 'up' | 'down' | 'shipping';
@@ -22,6 +21,8 @@ export interface Waiters {
   readonly count: () => number;
   /** Those who wait for a batch come before what is in the outbox. */
   readonly answerFirst: (store: AuditStore) => Promise<void>;
+  /** What workers see next waits, too, instead of going to the outbox. */
+  readonly holdAll: () => void;
   /** The others come after it. */
   readonly goOn: () => void;
 }
@@ -157,22 +158,26 @@ export class StoreWatch {
     try {
       const givesUp =
         this.#refusingSince !== undefined && Date.now() - this.#refusingSince > GIVE_UP_AFTER_MS;
-      const shipment = await this.mailbox.ship(store, { signal: this.ending, givesUp });
+      const most = await this.mailbox.ship(store, { signal: this.ending, givesUp });
+      // Workers that go on would always be a little ahead.
+      this.waiters.holdAll();
+      const rest = await this.mailbox.ship(store, { signal: this.ending, givesUp });
       this.#refusingSince = undefined;
-      return await this.#isUpToDate(shipment);
+      return await this.#isUpToDate(most.shipped + rest.shipped, most.refused + rest.refused);
     } catch (error) {
       if (error instanceof NoneTaken) this.#refusingSince ??= Date.now();
       else this.#refusingSince = undefined;
       this.complain('The audit store does not take what waits in the outbox', error);
       return false;
+    } finally {
+      this.waiters.goOn();
     }
   }
 
-  async #isUpToDate({ shipped, refused }: Shipment): Promise<boolean> {
+  async #isUpToDate(shipped: number, refused: number): Promise<boolean> {
     // Something may have been added meanwhile, or the store gone down.
     if (!(await this.mailbox.isEmpty()) || this.#state !== 'shipping') return false;
     this.#state = 'up';
-    this.waiters.goOn();
     this.#log.settle('The audit store is up to date', { shipped, refused, downForMs: this.#downForMs });
     this.#downSince = 0;
     return true;

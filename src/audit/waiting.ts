@@ -18,6 +18,7 @@ export class Waiting {
   /** Those that the store did not take while it took others. */
   readonly #refused = new Set<Entry>();
   #held: Entry[] = [];
+  #isHoldingAll = false;
 
   constructor(
     readonly mailbox: Mailbox,
@@ -32,11 +33,21 @@ export class Waiting {
     return this.#held.length;
   }
 
-  /** All that is held, or those of one fate; it is held no longer. */
-  release(fate?: Entry['fate']): Entry[] {
-    const isReleased = (entry: Entry): boolean => fate === undefined || entry.fate === fate;
-    const released = this.#held.filter(isReleased);
-    this.#held = this.#held.filter((entry) => !isReleased(entry));
+  /** From now on, until all is released, nothing more goes to the outbox. */
+  holdAll(): void {
+    this.#isHoldingAll = true;
+  }
+
+  /** All that is held; it is held no longer. */
+  release(): Entry[] {
+    this.#isHoldingAll = false;
+    return this.#held.splice(0);
+  }
+
+  /** Those that wait for a batch. */
+  releaseAwaited(): Entry[] {
+    const released = this.#held.filter(({ fate }) => fate === 'wait');
+    this.#held = this.#held.filter(({ fate }) => fate !== 'wait');
     return released;
   }
 
@@ -50,7 +61,7 @@ export class Waiting {
   async keep(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     // None overtakes those that already wait.
-    const mustWait = this.strict || this.#held.some(({ fate }) => fate === 'keep');
+    const mustWait = this.strict || this.#isHoldingAll || this.#held.some(({ fate }) => fate === 'keep');
     if (mustWait || !(await this.addToOutbox(entries))) this.hold(entries);
   }
 

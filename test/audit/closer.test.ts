@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { certifyDue } from '../../src/audit/certifyDue.js';
 import { Closer } from '../../src/audit/closer.js';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
@@ -53,16 +53,15 @@ it('says once that Temporal does not answer, and once that it does again', async
   expect(audit.said('Temporal tells again')).toHaveLength(1);
 });
 
-it('in a busy worker shows good ends at once, and reads their histories half a minute later, or when it stops', async () => {
-  // What a busy thread looks like, at a moment that the test chooses.
-  vi.spyOn(performance, 'eventLoopUtilization').mockReturnValue({ idle: 0, active: 1, utilization: 1 });
-  const starts = [temporal.runningRun(), temporal.runningRun(), temporal.runningRun()];
-  const [good, later, bad] = starts as [RunStart, RunStart, RunStart];
+it('while many runs end shows good ends at once, and reads their histories half a minute later, or when it stops', async () => {
+  const starts = Array.from({ length: 4 }, () => temporal.runningRun());
+  const [good, later, bad, other] = starts as [RunStart, RunStart, RunStart, RunStart];
   await openAll(audit.store, starts);
-  const looks = vi.spyOn(temporal, 'ended');
+  // Which ones they are does not count.
+  for (let count = 0; count < 6; count++) closer.expectClose(other);
+  const goesOn = setInterval(() => closer.expectClose(other), 50);
+  onTestFinished(() => clearInterval(goesOn));
   closer.start();
-  // It counts over some looks.
-  await expect.poll(() => looks.mock.calls.length, { timeout: 10_000 }).toBeGreaterThan(4);
   const end = (run: RunStart, status: BatchStatus): RunStart =>
     temporal.closedRun(isoTime(Date.now()), run, status);
   end(good, 'Success');
@@ -75,7 +74,7 @@ it('in a busy worker shows good ends at once, and reads their histories half a m
   // Why a run failed is in its history only.
   await expect.poll(() => seen(bad), { timeout: 10_000 }).toEqual(['Error', true]);
   await expect.poll(() => seen(good), { timeout: 10_000 }).toEqual(['Success', false]);
-  expect(temporal.reads).toEqual([bad.RunID]);
+  expect(temporal.reads).not.toContain(good.RunID);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
   await expect.poll(() => seen(good), { timeout: 10_000 }).toEqual(['Success', true]);
   end(later, 'Success');

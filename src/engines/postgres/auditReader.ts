@@ -94,7 +94,7 @@ class PostgresAuditReader implements AuditReader {
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
-    return query(this.db, this.schema, sql);
+    return query(this.db, sql, this.schema);
   }
 
   close(): Promise<void> {
