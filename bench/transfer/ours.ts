@@ -78,11 +78,9 @@ export class Bench {
           ...{ tables: [{ from: table, to: 'moved.rows' }], mode: 'append' },
         },
       ],
-    })) as { rowsProcessed: number } | Array<{ chunks: Array<{ rows: number }> }>;
+    })) as { rowsProcessed: number };
     const seconds = (performance.now() - startedAt) / 1000;
-    const moved = Array.isArray(result)
-      ? result.flatMap(({ chunks }) => chunks).reduce((sum, chunk) => sum + chunk.rows, 0)
-      : result.rowsProcessed;
+    const moved = result.rowsProcessed;
     if (moved !== rows) throw new Error(`${moved} rows were moved, and there are ${rows}`);
     const bytesAboveIdle = (await peakOf(worker)) - idle;
     worker.kill('SIGKILL');
