@@ -31,7 +31,7 @@ export async function openAuditReader({ url, schema }: AuditOptions): Promise<Au
   try {
     await checkReadable(db, name);
   } catch (error) {
-    await db.pool.end();
+    await db.close();
     throw error;
   }
   return new PostgresAuditReader(db, name);
@@ -98,6 +98,6 @@ class PostgresAuditReader implements AuditReader {
   }
 
   close(): Promise<void> {
-    return this.db.pool.end();
+    return this.db.close();
   }
 }
