@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@temporalio/common';
 import type { AuditStore, Outbox, OutboxItem } from '../engines/contract.js';
-import { BadConfig } from '../domain/errors.js';
+import { BadConfig, BatchGone } from '../domain/errors.js';
 import { aboutChange } from './aboutChange.js';
 import { Gate } from './gate.js';
 import { Gathering } from './gathering.js';
@@ -266,7 +266,7 @@ export class Delivery {
 
   /** The store takes other changes, and not this one. */
   async #setAside(entry: Entry, error: unknown): Promise<void> {
-    if (entry.fate === 'try') {
+    if (entry.fate === 'try' || (entry.fate === 'wait' && error instanceof BatchGone)) {
       entry.reject(error);
       return;
     }

@@ -12,6 +12,7 @@ import { addDismiss } from './dismiss.js';
 import { errorText } from './errorText.js';
 import { addMigrate } from './migrate.js';
 import { addOutbox } from './outbox.js';
+import { addPurge } from './purge.js';
 import { addReconcile } from './reconcile.js';
 import { addReplay } from './replay.js';
 import { addShow } from './show.js';
@@ -29,7 +30,7 @@ export type Configured = () => Config;
 /** In the order of the help. */
 const COMMANDS = [
   ...[addDemo, addDev, addWorker, addBatches, addShow, addSql, addReplay, addDismiss],
-  ...[addVerify, addDigest, addReconcile, addBackfill, addOutbox, addMigrate],
+  ...[addVerify, addDigest, addReconcile, addBackfill, addOutbox, addPurge, addMigrate],
 ];
 
 /** Runs one command line and answers its exit code. */

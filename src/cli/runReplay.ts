@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Config } from '../config.js';
 import type { ReplayBatchesInput, ReplayInput, ReplayOutcome, ReplayProgress } from '../domain/replay.js';
 import { PROGRESS_QUERY } from '../domain/replay.js';
-import { connectToTemporal } from './connect.js';
-import { installRuntime } from './etlWorker.js';
-import { loadDataConverter } from './userModules.js';
+import { told, withClient } from './ownWorkflows.js';
 
 const LOOK_MS = 2_000;
-/** So long a worker may take to begin, before people are told to look for one. */
-const PATIENCE_MS = 10_000;
 
 /** One after the other. */
 export function replayAll(config: Config, inputs: readonly ReplayInput[]): Promise<ReplayProgress> {
@@ -53,26 +50,5 @@ async function replay(client: Client, taskQueue: string, input: ReplayInput): Pr
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     return { batchId: input.batchId, refused: `It is being replayed already: workflow ${workflowId}` };
-  }
-}
-
-/** Says what it waits for, when that takes long. */
-async function told<T>(workflowId: string, taskQueue: string, work: Promise<T>): Promise<T> {
-  const hint = setTimeout(() => {
-    process.stderr.write(
-      `Still waiting for workflow ${workflowId}. A worker must run on task queue ${taskQueue}: batchtrail worker\n`,
-    );
-  }, PATIENCE_MS);
-  return work.finally(() => clearTimeout(hint));
-}
-
-async function withClient<T>({ worker }: Config, work: (client: Client) => Promise<T>): Promise<T> {
-  installRuntime({ level: 'WARN', gracefulShutdown: false });
-  const dataConverter = await loadDataConverter(worker.dataConverter);
-  const { connection, namespace } = await connectToTemporal();
-  try {
-    return await work(new Client({ connection, namespace, ...dataConverter }));
-  } finally {
-    await connection.close();
   }
 }

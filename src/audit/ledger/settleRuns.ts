@@ -117,9 +117,8 @@ function isCertified({ runs }: BatchRecord, { start, lastEventID }: RunHistory):
 async function supersedeRetriedRuns(ledger: Ledger, last: PipelineLog, successID: number): Promise<void> {
   for (let logID = last.PreviousLogID; logID !== null;) {
     const [previous] = await ledger.tx.lockBatches([logID]);
-    if (!previous) {
-      throw new Error(`Batch ${last.LogID} goes on after batch ${logID}, and there is no such batch`);
-    }
+    // It was purged, and so it is not open.
+    if (!previous) return;
     if (previous.Resolution !== 'superseded') {
       if (!isTriedAgain(previous)) return;
       const resolution = { Resolution: 'superseded', ResolvedByLogID: successID } as const;
@@ -133,9 +132,8 @@ async function supersedeRetriedRuns(ledger: Ledger, last: PipelineLog, successID
 async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
   for (let logID = success.ReplayOfLogID; logID !== null;) {
     const [failed] = await ledger.tx.lockBatches([logID]);
-    if (!failed) {
-      throw new Error(`Batch ${success.LogID} replays batch ${logID}, and there is no such batch`);
-    }
+    // It was purged, and so it is not open.
+    if (!failed) return;
     if (failed.Resolution === 'open') {
       await resolveBatch(ledger, failed, { Resolution: 'replayed', ResolvedByLogID: success.LogID });
     }

@@ -19,7 +19,7 @@ export async function openAuditStore({ url, schema = 'Audit' }: AuditOptions): P
 }
 
 class SqliteAuditStore implements AuditStore {
-  readonly pace = { groupMs: 4, lookMs: 400 };
+  readonly pace = { groupMs: 4, lookMs: 400, removeRows: 250 };
   /** One connection can hold one transaction, and transactions await: they queue here. */
   #last: Promise<unknown> = Promise.resolve();
   #transaction: AuditTransaction | undefined;
