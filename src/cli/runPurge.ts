@@ -5,21 +5,20 @@ import type { PurgeInput, PurgeResult } from '../domain/purge.js';
 import { PURGE_WORKFLOW } from '../domain/purge.js';
 import { told, withClient } from './ownWorkflows.js';
 
-/** Two at once would only get in each other's way. */
-const WORKFLOW_ID = 'purge-audit';
-
 export function purge(config: Config, input: PurgeInput): Promise<PurgeResult> {
   const { taskQueue } = config.worker;
+  // Two at once would only get in each other's way.
+  const workflowId = `purge-${taskQueue}`;
   return withClient(config, async (client) => {
     try {
       const purging = client.workflow.execute<(input: PurgeInput) => Promise<PurgeResult>>(PURGE_WORKFLOW, {
-        ...{ taskQueue, workflowId: WORKFLOW_ID, args: [input] },
+        ...{ taskQueue, workflowId, args: [input] },
       });
-      return await told(WORKFLOW_ID, taskQueue, purging);
+      return await told(workflowId, taskQueue, purging);
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       throw new BadInput(
-        `A purge runs already. To wait for it: temporal workflow result --workflow-id ${WORKFLOW_ID}`,
+        `A purge runs already. To wait for it: temporal workflow result --workflow-id ${workflowId}`,
         { cause: error },
       );
     }

@@ -1,0 +1,22 @@
+/** What leaves batches behind, and the ready-made purge. */
+import { condition, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
+
+export { purgeAudit } from '../../src/workflows/index.js';
+
+export interface Steps {
+  step(fails: boolean): Promise<{ rowsProcessed: number }>;
+}
+
+const { step } = proxyActivities<Steps>({ startToCloseTimeout: '1 minute', retry: { maximumAttempts: 1 } });
+
+export async function oneStep(fails = false): Promise<void> {
+  await step(fails);
+}
+
+/** Goes on until it is told to end. */
+export async function waits(): Promise<void> {
+  let isOver = false;
+  setHandler(defineSignal('end'), () => void (isOver = true));
+  await step(false);
+  await condition(() => isOver);
+}
