@@ -48,11 +48,11 @@ export async function purge(
   for await (const logIDs of chunks(pages, removeRows)) {
     signal.throwIfAborted();
     if (Date.now() > until) return { isDone: false, altered };
-    const began = Date.now();
     const sealed = await readSealed(reader, logIDs, altered);
+    const began = Date.now();
     batches += await inLedger(store, (ledger) => purgeBatches(ledger, by, sealed));
     onProgress(batches);
-    // The others are to have as much of the database's time, and of this thread's.
+    // Others are to find the database free for as long as it was not.
     await delay(Date.now() - began, undefined, { signal });
   }
   return { isDone: true, altered };

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory, NativeConnection } from '@temporalio/worker';
-import { Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import Database from 'better-sqlite3';
 import { vi } from 'vitest';
 import { parseDigests } from '../../src/audit/chain.js';
@@ -36,6 +36,7 @@ const activities: Steps = {
 
 export class PurgedQueue {
   static async open(): Promise<PurgedQueue> {
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
     const queue = new PurgedQueue(await connectClient(), await connectWorker());
     await queue.#start();
     return queue;

@@ -1,5 +1,5 @@
 /** What leaves batches behind, and the ready-made purge. */
-import { condition, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
+import { condition, defineSignal, executeChild, proxyActivities, setHandler } from '@temporalio/workflow';
 
 export { purgeAudit } from '../../src/workflows/index.js';
 
@@ -19,4 +19,10 @@ export async function waits(): Promise<void> {
   setHandler(defineSignal('end'), () => void (isOver = true));
   await step(false);
   await condition(() => isOver);
+}
+
+/** The last of its line fails, and its parents bear it. */
+export async function parentOf(children: number): Promise<void> {
+  if (children === 0) await step(true);
+  else await executeChild(parentOf, { args: [children - 1] }).catch(() => undefined);
 }
