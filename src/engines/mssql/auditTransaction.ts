@@ -12,7 +12,8 @@ import { BatchGone } from '../../domain/errors.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
 import type { AuditTransaction, EventsFound, NewBatch, TurnTaken } from '../contract.js';
 import { MOST_CHARACTERS, POSITION } from './columns.js';
-import { isMissingParent } from './errors.js';
+import { mayNotRemove } from '../shared/mayNotRemove.js';
+import { isMissingParent, isMissingRight } from './errors.js';
 import { findRuns } from './findRuns.js';
 import { findSeals } from './findSeals.js';
 import { findTombstones } from './findTombstones.js';
@@ -90,7 +91,11 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
     findTombstones: (runIDs) => findTombstones(session, sql, runIDs),
     insertTombstones: async (tombstones) =>
       void (await run(sql.insertTombstones, TOMBSTONE_COLUMNS, tombstones)),
-    removeBatches: async (logIDs) => void (await run(sql.removeBatches, ['LogID'], inOrder(logIDs))),
+    removeBatches: async (logIDs) => {
+      await run(sql.removeBatches, ['LogID'], inOrder(logIDs)).catch((error: unknown) => {
+        throw isMissingRight(error) ? mayNotRemove(error) : error;
+      });
+    },
 
     takeTurn: async ({ scope, holder, forMs }) => {
       const [taken] = await session.run(sql.takeTurn, {

@@ -11,6 +11,8 @@ import {
 import { BatchGone } from '../../domain/errors.js';
 import type { PipelineEvent } from '../../domain/model.js';
 import type { AuditTransaction, EventsFound, NewBatch } from '../contract.js';
+import { mayNotRemove } from '../shared/mayNotRemove.js';
+import { isMissingRight } from './errors.js';
 import {
   readAlertRow,
   readBatches,
@@ -88,7 +90,10 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
       if (logIDs.length === 0) return;
       // What refers to the batches goes first.
       const statements = [sql.removeEvents, sql.removeAlerts, sql.removeRuns, sql.removeBatches];
-      await Promise.all(statements.map((statement) => run(client, statement, [logIDs])));
+      const removing = Promise.all(statements.map((statement) => run(client, statement, [logIDs])));
+      await removing.catch((error: unknown) => {
+        throw isMissingRight(error) ? mayNotRemove(error) : error;
+      });
     },
 
     takeTurn: async ({ scope, holder, forMs }) => {
