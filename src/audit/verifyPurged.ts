@@ -18,7 +18,6 @@ export interface PurgedFound {
 
 /** What the tombstones say of one purge. */
 interface Purge {
-  batches: number;
   lastSealNo: number;
   first: string;
   last: string;
@@ -82,10 +81,9 @@ function wrongSeal(tombstones: OfBatch, seal: Seal | undefined): string | undefi
 function note(purges: Map<number, Purge>, { PurgedByLogID, PurgedAt }: Tombstone, { SealNo }: Seal): void {
   const known = purges.get(PurgedByLogID);
   if (!known) {
-    purges.set(PurgedByLogID, { batches: 1, lastSealNo: SealNo, first: PurgedAt, last: PurgedAt });
+    purges.set(PurgedByLogID, { lastSealNo: SealNo, first: PurgedAt, last: PurgedAt });
     return;
   }
-  known.batches++;
   known.lastSealNo = Math.max(known.lastSealNo, SealNo);
   if (PurgedAt < known.first) known.first = PurgedAt;
   if (PurgedAt > known.last) known.last = PurgedAt;
@@ -95,8 +93,9 @@ function note(purges: Map<number, Purge>, { PurgedByLogID, PurgedAt }: Tombstone
 async function wrongPurge(reader: AuditReader, logID: number, purge: Purge): Promise<string[]> {
   const record = await reader.batch(logID);
   const runs = record?.runs.length ?? (await tombstonesOf(reader, logID)).length;
-  const say = (text: string): string =>
-    `${purge.batches} tombstones name batch ${logID} as their purge: ${text}`;
+  // Not how many were seen: it may have purged more since.
+  const purged = await reader.countPurged(logID);
+  const say = (text: string): string => `${purged} tombstones name batch ${logID} as their purge: ${text}`;
   if (runs === 0) return [say('there is no such batch')];
   const findings: string[] = [];
   // Only a reset goes on after a purge was certified.
@@ -104,15 +103,15 @@ async function wrongPurge(reader: AuditReader, logID: number, purge: Purge): Pro
   if (first && purge.lastSealNo > first.SealNo) {
     findings.push(say(`it was over at seal ${first.SealNo}, and one of them has seal ${purge.lastSealNo}`));
   }
-  if (record) findings.push(...contradictions(record, purge).map(say));
+  if (record) findings.push(...contradictions(record, purge, purged).map(say));
   return findings;
 }
 
-function contradictions({ batch }: BatchRecord, { batches, first, last }: Purge): string[] {
+function contradictions({ batch }: BatchRecord, { first, last }: Purge, purged: number): string[] {
   const { WorkflowType, StartTime, EndTime, Status, RowsProcessed } = batch;
   const findings: string[] = [];
   if (WorkflowType !== PURGE_WORKFLOW) findings.push(`it is no purge, but ${WorkflowType ?? 'an activity'}`);
-  if (Status === 'Success' && RowsProcessed !== batches) {
+  if (Status === 'Success' && RowsProcessed !== purged) {
     findings.push(`it has purged ${RowsProcessed ?? 'no'} batches`);
   }
   if (Date.parse(first) + CLOCKS_DIFFER_MS < Date.parse(StartTime)) {
