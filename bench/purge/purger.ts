@@ -16,6 +16,7 @@ const [by] = await inLedger(store, (ledger) => openRuns(ledger, [start]));
 const began = performance.now();
 const { altered } = await purge(reader, store, by!.LogID, {
   before: '2026-11-01T00:00:00.000Z',
+  after: undefined,
   signal: new AbortController().signal,
   until: Infinity,
   onProgress: () => undefined,

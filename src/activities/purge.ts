@@ -22,14 +22,14 @@ const STEP_MS = 5 * 60_000;
 
 export function purgeActivities(connections: Connections, audit: OwnAudit): PurgeActivities {
   return {
-    purgeBatches: ({ before, keepFailed, keepOpen, purgedBefore }) =>
+    purgeBatches: ({ before, keepFailed, keepOpen, purgedBefore, after }) =>
       beating(async ({ signal, report }) => {
         const step = batchStep();
         const store = needed(audit);
         const reader = await audit.openReader();
         try {
           const found = await purge(reader, store, step.id, {
-            ...{ before, keepFailed, keepOpen, signal, until: Date.now() + STEP_MS },
+            ...{ before, keepFailed, keepOpen, after, signal, until: Date.now() + STEP_MS },
             onProgress: (batches) => report({ batches: purgedBefore + batches }),
           });
           for (const text of found.altered) step.log('kept', { status: 'warning', message: text });
@@ -37,7 +37,7 @@ export function purgeActivities(connections: Connections, audit: OwnAudit): Purg
           const rowsProcessed = (await reader.countPurged(step.id)) - purgedBefore;
           step.rows({ processed: rowsProcessed });
           step.message(`${rowsProcessed} batches purged, which ended before ${before}`);
-          return { rowsProcessed, isDone: found.isDone };
+          return { rowsProcessed, after: found.after };
         } finally {
           await reader.close();
         }

@@ -97,7 +97,8 @@ function gapsBetween(last: Seal | undefined, seal: Seal): string[] {
   return [];
 }
 
-const FORMAT = /^batchtrail-digest-1 store=(\S+) seals=(\d+) root=([0-9a-f]{64}|-)(?: at=(\S+))?$/;
+const FORMAT =
+  /^batchtrail-digest-1 store=(\S+) seals=(\d+) root=([0-9a-f]{64}|-)(?: at=(\d{4}-\d\d-\d\dT[\d:.]+Z))?$/;
 
 export function formatDigest({ storeID, seals, root }: Digest, now: string): string {
   return `batchtrail-digest-1 store=${storeID} seals=${seals} root=${root} at=${now}`;

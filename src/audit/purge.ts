@@ -1,8 +1,8 @@
 /** Removes old batches, some in a transaction, so that writers wait for one short transaction at the most. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchRecord } from '../domain/model.js';
-import type { Kept } from '../domain/purge.js';
-import type { AuditReader, AuditStore, OldBatch, OldFilter } from '../engines/contract.js';
+import type { Kept, PurgeCursor } from '../domain/purge.js';
+import type { AuditReader, AuditStore, OldBatch } from '../engines/contract.js';
 import { findAltered } from './findAltered.js';
 import { inLedger } from './ledger/ledger.js';
 import { purgeBatches } from './ledger/purgeBatches.js';
@@ -19,6 +19,8 @@ export interface OldBatches extends Kept {
 }
 
 export interface PurgeOptions extends OldBatches {
+  /** Where an earlier call has ended. */
+  readonly after: PurgeCursor | undefined;
   readonly signal: AbortSignal;
   /** It ends then, between two transactions. */
   readonly until: number;
@@ -26,8 +28,8 @@ export interface PurgeOptions extends OldBatches {
 }
 
 export interface Purged {
-  /** Whether there is no more. */
-  readonly isDone: boolean;
+  /** Where it has ended; undefined when there is no more. */
+  readonly after: PurgeCursor | undefined;
   /** Which batches stay because they differ from their seals, each in a sentence; the first ones. */
   readonly altered: readonly string[];
 }
@@ -39,23 +41,30 @@ export async function purge(
   reader: AuditReader,
   store: AuditStore,
   by: number,
-  { signal, until, onProgress, ...which }: PurgeOptions,
+  { after: from, signal, until, onProgress, ...which }: PurgeOptions,
 ): Promise<Purged> {
   const altered: string[] = [];
+  let after = from;
   let batches = 0;
   const { removeRows } = store.pace;
-  const pages = oldBatches(reader, which, Math.ceil(removeRows / ROWS_BESIDE_EVENTS));
-  for await (const logIDs of chunks(pages, removeRows)) {
+  const pages = oldBatches(reader, which, Math.ceil(removeRows / ROWS_BESIDE_EVENTS), from);
+  for await (const chunk of chunks(pages, removeRows)) {
     signal.throwIfAborted();
-    if (Date.now() > until) return { isDone: false, altered };
-    const sealed = await readSealed(reader, logIDs, altered);
+    const { StartTime, LogID } = chunk.at(-1)!;
+    after = { StartTime, LogID };
+    const sealed = await readSealed(
+      reader,
+      chunk.map(({ LogID }) => LogID),
+      altered,
+    );
     const began = Date.now();
     batches += await inLedger(store, (ledger) => purgeBatches(ledger, by, sealed));
     onProgress(batches);
     // Others are to find the database free for as long as it was not.
     await delay(Date.now() - began, undefined, { signal });
+    if (Date.now() > until) return { after, altered };
   }
-  return { isDone: true, altered };
+  return { after: undefined, altered };
 }
 
 /** All that would be purged, the oldest first. */
@@ -63,32 +72,34 @@ export async function* oldBatches(
   reader: AuditReader,
   { before, keepFailed, keepOpen }: OldBatches,
   limit: number,
+  from?: PurgeCursor,
 ): AsyncGenerator<OldBatch[]> {
   const kept = keepOpen ? await openRelatives(reader) : new Set<number>();
-  let after: OldFilter['after'];
+  let page: OldBatch[];
+  let after = from;
   do {
-    const page = await reader.oldBatches({ before, keepFailed, after, limit });
+    page = await reader.oldBatches({ before, keepFailed, after, limit });
     yield page.filter(({ LogID }) => !kept.has(LogID));
-    after = page.length === limit ? page.at(-1) : undefined;
-  } while (after);
+    after = page.at(-1);
+  } while (page.length === limit);
 }
 
-/** The LogIDs of as many batches as have so many rows. */
+/** As many batches at a time as have so many rows. */
 async function* chunks(
   pages: AsyncIterable<readonly OldBatch[]>,
   mostRows: number,
-): AsyncGenerator<number[]> {
+): AsyncGenerator<OldBatch[]> {
   for await (const page of pages) {
-    let chunk: number[] = [];
+    let chunk: OldBatch[] = [];
     let rows = 0;
-    for (const { LogID, Events } of page) {
-      const more = Events + ROWS_BESIDE_EVENTS;
+    for (const batch of page) {
+      const more = batch.Events + ROWS_BESIDE_EVENTS;
       if (chunk.length > 0 && rows + more > mostRows) {
         yield chunk;
         chunk = [];
         rows = 0;
       }
-      chunk.push(LogID);
+      chunk.push(batch);
       rows += more;
     }
     if (chunk.length > 0) yield chunk;

@@ -19,18 +19,25 @@ export interface PurgeInput extends Kept {
   readonly olderThan: string;
 }
 
+/** How far a purge has come: batches that stay are not looked at twice. */
+export interface PurgeCursor {
+  readonly StartTime: string;
+  readonly LogID: number;
+}
+
 export interface PurgeStep extends Kept {
   /** Batches that ended before this time are purged. */
   readonly before: string;
-  /** How many earlier steps have purged. */
+  /** How many earlier steps have purged, and how far they have come. */
   readonly purgedBefore: number;
+  readonly after?: PurgeCursor | undefined;
 }
 
 export interface PurgeStepResult {
   /** How many batches this step has purged. */
   readonly rowsProcessed: number;
-  /** Whether there is no more. */
-  readonly isDone: boolean;
+  /** Where the next step goes on, unless there is no more. */
+  readonly after?: PurgeCursor | undefined;
 }
 
 export interface PurgeResult {

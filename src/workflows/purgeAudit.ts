@@ -1,7 +1,7 @@
 /** Purges the audit of old batches. It has a batch of its own, which the tombstones of the others name. */
 import { proxyActivities } from '@temporalio/workflow';
 import { NON_RETRYABLE_ERRORS } from '../domain/errors.js';
-import type { PurgeActivities, PurgeInput, PurgeResult } from '../domain/purge.js';
+import type { PurgeActivities, PurgeCursor, PurgeInput, PurgeResult } from '../domain/purge.js';
 import { checkPurgeInput } from '../domain/purge.js';
 import { isoTime } from '../domain/time.js';
 import { checkInput } from './checkInput.js';
@@ -16,10 +16,11 @@ export async function purgeAudit(input: PurgeInput): Promise<PurgeResult> {
   const { olderThan, ...kept } = checkInput(checkPurgeInput, input);
   const before = isoTime(Date.now() - olderThan);
   let purged = 0;
-  for (let isDone = false; !isDone;) {
-    const step = await purgeBatches({ before, ...kept, purgedBefore: purged });
+  let after: PurgeCursor | undefined;
+  do {
+    const step = await purgeBatches({ before, ...kept, purgedBefore: purged, after });
     purged += step.rowsProcessed;
-    isDone = step.isDone;
-  }
+    after = step.after;
+  } while (after);
   return { rowsProcessed: purged, staged: await purgeStaging() };
 }

@@ -4,13 +4,17 @@ import { findAltered } from '../../src/audit/findAltered.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { purgeBatches } from '../../src/audit/ledger/purgeBatches.js';
 import type { SealedBatch } from '../../src/audit/ledger/purgeBatches.js';
+import { purge as purgeOld } from '../../src/audit/purge.js';
 import { verifyPurged } from '../../src/audit/verifyPurged.js';
 import type { BatchRef, RunStart } from '../../src/domain/model.js';
+import type { PurgeCursor } from '../../src/domain/purge.js';
 import { PURGE_WORKFLOW } from '../../src/domain/purge.js';
 import type { AuditReader, AuditStore } from '../../src/engines/contract.js';
+import { engineFor } from '../../src/engines/index.js';
 import { everyEngine } from './engines.js';
 import { event, open, openAll, record, runHistory, runStart, settle } from './rows.js';
 
+const never = new AbortController().signal;
 const BEFORE = '2026-04-01T00:00:00.000Z';
 
 everyEngine('purging', ({ audit }) => {
@@ -69,7 +73,7 @@ everyEngine('purging', ({ audit }) => {
       const [batch] = await tx.lockBatches([going!.LogID]);
       await tx.updateBatches([{ ...batch!, Status: 'Success', EndTime: '2026-03-29T01:10:00.000Z' }]);
     });
-    const { openAuditReader } = await (await import('../../src/engines/index.js')).engineFor(own.url, 'url');
+    const { openAuditReader } = await engineFor(own.url, 'url');
     const reader = await openAuditReader({ url: own.url, schema: own.schema });
     const names = (batches: ReadonlyArray<{ PipelineName: string }>) =>
       batches.map((one) => one.PipelineName);
@@ -127,6 +131,43 @@ everyEngine('purging', ({ audit }) => {
     expect((await reader.records([one.LogID, two.LogID])).map(({ batch }) => batch.LogID)).toEqual([
       one.LogID,
     ]);
+  });
+
+  it('goes on where it has ended, and looks at what stays only once', async () => {
+    const own = await audit.newPlace();
+    const store = await audit.open(own);
+    await store.migrate();
+    const starts = Array.from({ length: 3 }, () => runStart());
+    const [first, ...others] = await openAll(store, starts);
+    await settle(
+      store,
+      starts.map((start) => runHistory(start)),
+    );
+    const table = own.table('PipelineLog');
+    await own.run(`UPDATE ${table} SET RowsProcessed = 7 WHERE LogID = ${first!.LogID}`);
+    const by = await open(store, runStart({ StartTime: BEFORE }));
+    const { openAuditReader } = await engineFor(own.url, 'url');
+    const reader = await openAuditReader({ url: own.url, schema: own.schema });
+    // One batch at a time, and no time for more.
+    const slow = {
+      pace: { ...store.pace, removeRows: 1 },
+      transaction: (work: Parameters<AuditStore['transaction']>[0]) => store.transaction(work),
+    } as unknown as AuditStore;
+    const ends: Array<number | undefined> = [];
+    const altered: string[] = [];
+    let after: PurgeCursor | undefined;
+    do {
+      const options = { before: BEFORE, after, until: 0, signal: never, onProgress: () => undefined };
+      const step = await purgeOld(reader, slow, by.LogID, options);
+      after = step.after;
+      ends.push(after?.LogID);
+      altered.push(...step.altered);
+    } while (after);
+    expect(ends).toEqual([first!.LogID, ...others.map(({ LogID }) => LogID), undefined]);
+    expect(altered).toHaveLength(1);
+    expect(altered[0]).toMatch(new RegExp(`^batch ${first!.LogID} stays: its rows differ from seal`));
+    expect(await reader.countPurged(by.LogID)).toBe(2);
+    await reader.close();
   });
 
   it('of a batch that is over purges nothing', async () => {

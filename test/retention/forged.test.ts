@@ -197,6 +197,16 @@ it('finds a tombstone that names a batch which is no purge, or none', async () =
   expect(none).toContain('1 tombstones name batch 999 as their purge: there is no such batch');
 });
 
+it('finds a purge of which there never was more than a tombstone', async () => {
+  const found = await verifyAfter((db) => {
+    forge(db, { PurgedByLogID: 888 });
+    const itself = tombstone(db, { RunID: MADE_UP, LogID: 888, PurgedByLogID: 888 });
+    insert(db, itself);
+    seal(db, 888, purgedContent([itself]), itself.PurgedAt);
+  });
+  expect(said(found)).toMatch(/2 tombstones name batch 888 as their purge: it was over at seal \d+/);
+});
+
 it('by a digest, and by Temporal, finds a chain that was made anew with the tombstone in its place', async () => {
   const anew = (db: Database.Database): void => {
     const row = tombstone(db);
