@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { DEFAULT_CONFIG_FILE, readConfigFile } from './configFile.js';
 import { BadConfig } from './domain/errors.js';
 import type { Check } from './domain/shape.js';
-import { flag, mapOf, object, optional, ShapeError, text } from './domain/shape.js';
+import { flag, mapOf, object, optional, ShapeError, show, text } from './domain/shape.js';
 export { secretsOf } from './secrets.js';
 
 export interface Connection {
@@ -48,6 +48,10 @@ export interface Config extends BatchtrailOptions {
     /** A module that exports the `dataConverter` of the user's workers and clients. */
     readonly dataConverter?: string | undefined;
   };
+  readonly temporal: {
+    /** Where Temporal's Web UI is, for links to runs. */
+    readonly ui?: string | undefined;
+  };
 }
 
 const DEFAULT_AUDIT_URL = 'sqlite:./.batchtrail';
@@ -61,7 +65,12 @@ export function loadConfig(named: string | undefined, env: Environment = process
   const file = explicit ?? DEFAULT_CONFIG_FILE;
   const folder = dirname(resolve(file));
   const data = readConfigFile(file, explicit !== undefined) ?? {};
-  const { audit, connections, worker } = checked(fileShape(folder, env), data, 'config', `${file}: `);
+  const { audit, connections, worker, temporal } = checked(
+    fileShape(folder, env),
+    data,
+    'config',
+    `${file}: `,
+  );
   const url = env.BATCHTRAIL_AUDIT_URL
     ? absoluteUrl(env.BATCHTRAIL_AUDIT_URL, process.cwd())
     : (audit?.url ?? absoluteUrl(DEFAULT_AUDIT_URL, folder));
@@ -72,6 +81,7 @@ export function loadConfig(named: string | undefined, env: Environment = process
     audit: { ...audit, url, outbox },
     connections: connections ?? {},
     worker: { ...worker, taskQueue: worker?.taskQueue ?? DEFAULT_TASK_QUEUE },
+    temporal: temporal ?? {},
   });
 }
 
@@ -116,6 +126,7 @@ function fileShape(folder: string, env: Environment) {
         dataConverter: optional(pathFrom(folder, setting)),
       }),
     ),
+    temporal: optional(object({ ui: optional(webAddress(setting)) })),
   });
 }
 
@@ -133,6 +144,15 @@ function expanded(env: Environment): Check<string> {
       if (!found) throw new ShapeError(`${at} needs the environment variable ${name}, which is not set`);
       return found;
     });
+}
+
+/** Without a slash at its end. */
+function webAddress(setting: Check<string>): Check<string> {
+  return (value, at) => {
+    const address = setting(value, at);
+    if (/^https?:\/\//i.test(address) && URL.canParse(address)) return address.replace(/\/+$/, '');
+    throw new ShapeError(`${at} must be an address like http://localhost:8233, not ${show(address)}`);
+  };
 }
 
 function pathFrom(folder: string, setting: Check<string>): Check<string> {

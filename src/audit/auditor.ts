@@ -69,12 +69,12 @@ export class Auditor {
     await recorder.start();
     this.#recorder = recorder;
     this.#stopObserving = [
-      auditMetrics().observe('outboxDepth', () => recorder.waiting().then(({ waiting }) => waiting)),
-      auditMetrics().observe('outboxAge', () =>
-        recorder.waiting().then(({ oldest }) => secondsSince(oldest)),
-      ),
-      auditMetrics().observe('openBatches', () => this.#openBatches()),
-      auditMetrics().observe('reconcilerLag', () => this.#reconcilerLag()),
+      auditMetrics().observe(['outboxDepth', 'outboxAge'], async () => {
+        const { waiting, oldest } = await recorder.waiting();
+        return { outboxDepth: waiting, outboxAge: oldest === undefined ? 0 : secondsSince(oldest) };
+      }),
+      auditMetrics().observe(['openBatches'], async () => ({ openBatches: await this.#openBatches() })),
+      auditMetrics().observe(['reconcilerLag'], () => ({ reconcilerLag: this.#reconcilerLag() })),
     ];
   }
 
@@ -86,11 +86,11 @@ export class Auditor {
   }
 
   /** The longest of all task queues that it is this process's turn to look at. */
-  #reconcilerLag(): number | undefined {
+  #reconcilerLag(): number {
     const looks = [...this.#desks.values()]
       .flatMap(({ workers }) => workers.map(({ reconciler }) => reconciler.lookedUpTo))
       .filter((look) => look !== undefined);
-    return looks.length === 0 ? undefined : secondsSince(looks.sort()[0]);
+    return looks.length === 0 ? 0 : secondsSince(looks.sort()[0]!);
   }
 
   get recorder(): Recorder {
@@ -172,6 +172,6 @@ export class Auditor {
   }
 }
 
-function secondsSince(time: string | undefined): number | undefined {
-  return time === undefined ? undefined : (Date.now() - Date.parse(time)) / 1_000;
+function secondsSince(time: string): number {
+  return (Date.now() - Date.parse(time)) / 1_000;
 }

@@ -40,6 +40,7 @@ describe('loadConfig', () => {
       audit: { url: `sqlite:${resolve('.batchtrail')}`, outbox: resolve('.batchtrail/outbox.db') },
       connections: {},
       worker: { taskQueue: 'etl' },
+      temporal: {},
     });
   });
 
@@ -50,6 +51,7 @@ describe('loadConfig', () => {
         erp: { url: "sqlite:erp" }
         dwh: { url: "postgres://host/dwh", scripts: ./sql }
       worker: { taskQueue: nightly, workflowsPath: ./workflows.ts, activities: ../activities.ts, dataConverter: ./converter.ts }
+      temporal: { ui: "https://temporal.example/ui/" }
     `);
     process.chdir(startFolder);
     expect(loadConfig(file, {})).toEqual({
@@ -68,6 +70,7 @@ describe('loadConfig', () => {
         activities: resolve(folder, '../activities.ts'),
         dataConverter: join(folder, 'converter.ts'),
       },
+      temporal: { ui: 'https://temporal.example/ui' },
     });
   });
 
@@ -133,7 +136,11 @@ describe('loadConfig', () => {
   it.each([
     [
       'audti: { url: x }',
-      'batchtrail.yaml: config has the unknown key "audti". Known keys: audit, connections, worker',
+      'batchtrail.yaml: config has the unknown key "audti". Known keys: audit, connections, worker, temporal',
+    ],
+    [
+      'temporal: { ui: "temporal.example:8233" }',
+      'batchtrail.yaml: config.temporal.ui must be an address like http://localhost:8233, not "temporal.example:8233"',
     ],
     [
       'audit: { outbx: x }',
@@ -144,7 +151,7 @@ describe('loadConfig', () => {
     ['worker: { taskQueue: 5 }', 'config.worker.taskQueue must be a text, not 5'],
     ['connections: { erp: {} }', 'config.connections.erp.url must be a text, not nothing'],
     ['connections: [erp]', 'config.connections must be a set of names with values, not ["erp"]'],
-    ['just a text', 'config must be an object with audit, connections, worker, not "just a text"'],
+    ['just a text', 'config must be an object with audit, connections, worker, temporal, not "just a text"'],
   ])('refuses %s', (yaml, message) => {
     write(yaml);
     expect(complaint()).toContain(message);

@@ -1,5 +1,5 @@
 /** The audit tables for people. */
-import { BadInput, NotFound } from '../../domain/errors.js';
+import { NotFound } from '../../domain/errors.js';
 import { PIPELINE_LOG_COLUMNS, SEAL_COLUMNS, TOMBSTONE_COLUMNS } from '../../domain/columns.js';
 import type { BatchRecord, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type {
@@ -21,16 +21,15 @@ import { findSeals } from './findSeals.js';
 import { findTombstones } from './findTombstones.js';
 import { storedID } from './ids.js';
 import { listSeals } from './listSeals.js';
+import { query } from './query.js';
 import { readBatches } from './readBatches.js';
 import { readRows } from './rows.js';
 import { quote, schemaName } from './schemaName.js';
-import { selectOnly } from './selectOnly.js';
 import type { Answer } from './sqlValues.js';
-import { readAnswer } from './sqlValues.js';
 import type { Statements } from './statements.js';
 import { statements } from './statements.js';
 import { readCreatedAt, readStoreID } from './storeID.js';
-import { ConnectionLost, inTransaction, reading } from './transactions.js';
+import { reading } from './transactions.js';
 import { readUrl } from './url.js';
 
 const CONNECTIONS = 4;
@@ -152,16 +151,8 @@ class MssqlAuditReader implements AuditReader {
     return readRows<Stray>(['TableName', 'LogID', 'RowsFound'], rows);
   }
 
-  async query(sql: string): Promise<Answer> {
-    const text = selectOnly(sql);
-    try {
-      return await inTransaction(this.db, 'rollback', async (session) =>
-        readAnswer(session.driver, await session.runAny(text)),
-      );
-    } catch (error) {
-      if (error instanceof ConnectionLost) throw error;
-      throw new BadInput(`The database refused the statement: ${(error as Error).message}`, { cause: error });
-    }
+  query(sql: string): Promise<Answer> {
+    return query(this.db, sql);
   }
 
   close(): Promise<void> {

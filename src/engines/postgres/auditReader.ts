@@ -49,7 +49,7 @@ export async function openAuditReader({ url, schema }: AuditOptions): Promise<Au
   try {
     await checkReadable(db, name);
   } catch (error) {
-    await db.pool.end();
+    await db.close();
     throw error;
   }
   return new PostgresAuditReader(db, name);
@@ -144,10 +144,10 @@ class PostgresAuditReader implements AuditReader {
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
-    return query(this.db, this.schema, sql);
+    return query(this.db, sql, this.schema);
   }
 
   close(): Promise<void> {
-    return this.db.pool.end();
+    return this.db.close();
   }
 }

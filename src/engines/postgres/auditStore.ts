@@ -80,6 +80,6 @@ class PostgresAuditStore implements AuditStore {
   }
 
   close(): Promise<void> {
-    return this.db.pool.end();
+    return this.db.close();
   }
 }

@@ -131,7 +131,7 @@ class SnowflakeAuditReader implements AuditReader {
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
-    return patiently(this.db, () => query(this.db, sql));
+    return patiently(this.db, () => this.db.use((session) => query(session, sql)));
   }
 
   close(): Promise<void> {

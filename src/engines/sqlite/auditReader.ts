@@ -1,6 +1,6 @@
 /** The audit tables for people: every connection here is read-only. */
 import type Database from 'better-sqlite3';
-import { BadInput, NotFound } from '../../domain/errors.js';
+import { NotFound } from '../../domain/errors.js';
 import type { BatchRecord, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
 import type {
@@ -13,8 +13,9 @@ import type {
   Stray,
   TombstonePage,
 } from '../contract.js';
-import { folderOf, hasTable, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
+import { folderOf, hasTable, openForReading, patiently, schemaFile } from './connect.js';
 import { oldBatches } from './oldBatches.js';
+import { query } from './query.js';
 import { batchReader } from './readBatch.js';
 import { fromStored } from './rows.js';
 import { readCreatedAt, readStoreID } from './storeID.js';
@@ -37,6 +38,7 @@ const CONDITIONS: { [Name in keyof Omit<BatchFilter, 'limit'>]-?: string } = {
   pipeline: 'PipelineName = @pipeline',
   status: 'Status = @status',
   open: "Resolution = 'open'",
+  about: '(LogID = @about OR ReplayOfLogID = @about OR ResolvedByLogID = @about)',
   since: 'StartTime >= @since',
   until: 'StartTime < @until',
   text: "contains(PipelineName || char(10) || ifnull(WorkflowID, '') || char(10) || ifnull(ErrorMessage, '') || char(10) || ifnull(CustomMessage, ''), @text)",
@@ -52,7 +54,7 @@ function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
   };
   const asked = Object.entries(given).filter(([, value]) => value !== undefined);
   const parts = asked.map(([name]) => CONDITIONS[name as keyof typeof CONDITIONS]);
-  const values = Object.fromEntries(asked.filter(([, value]) => typeof value === 'string'));
+  const values = Object.fromEntries(asked.filter(([name]) => name !== 'open' && name !== 'after'));
   return {
     where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '',
     values: after ? { ...values, afterTime: after.StartTime, afterID: after.LogID } : values,
@@ -60,7 +62,6 @@ function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
 }
 
 class SqliteAuditReader implements AuditReader {
-  readonly #attached = new Set<string>();
   #readBatch: ReturnType<typeof batchReader> | undefined;
 
   constructor(
@@ -146,30 +147,8 @@ class SqliteAuditReader implements AuditReader {
     return patiently(() => findStrays(this.db));
   }
 
-  async query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
-    try {
-      this.#attachNamed(sql);
-      const statement = this.db.prepare(sql).safeIntegers(true);
-      if (!statement.reader)
-        throw new BadInput('Only statements that read are possible here: this connection can not write');
-      return {
-        columns: statement.columns().map(({ name }) => name),
-        rows: await patiently(() => statement.all() as SqlRow[]),
-      };
-    } catch (error) {
-      if (error instanceof BadInput) throw error;
-      throw new BadInput(`The database refused the statement: ${(error as Error).message}`, { cause: error });
-    }
-  }
-
-  /** SQLite attaches ten files at the most, so only those that the statement may mean; they are read-only like the first. */
-  #attachNamed(sql: string): void {
-    const text = sql.toLowerCase();
-    for (const [name, file] of schemaFiles(this.folder)) {
-      if (this.#attached.has(name) || !text.includes(name.toLowerCase()) || name === 'main') continue;
-      this.db.prepare(`ATTACH ? AS ${quote(name)}`).run(file);
-      this.#attached.add(name);
-    }
+  query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
+    return query(this.db, this.folder, sql);
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,10 @@ import { fromStored, valuesOf } from './rows.js';
 const FORMAT = "'%Y-%m-%dT%H:%M:%fZ'";
 const NOW = `strftime(${FORMAT}, 'now')`;
 
+/** Without the key: for one that is set, be it to what it is, SQLite searches other tables for rows that refer to it. */
+const RUN_CHANGES = PIPELINE_RUN_COLUMNS.slice(1);
+const BATCH_CHANGES = PIPELINE_LOG_COLUMNS.slice(1);
+
 /**
  * The contract's statements, prepared once for a connection. They run in this process, so one row at a time is as fast as
  * many, and the transaction's write lock on the file is every lock there is.
@@ -47,8 +51,8 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   );
 
   const confirmEvent = db.prepare("UPDATE PipelineEvent SET Witness = 'both' WHERE EventID = ?");
-  const updateRun = db.prepare(update('PipelineRun', PIPELINE_RUN_COLUMNS));
-  const updateBatch = db.prepare(update('PipelineLog', PIPELINE_LOG_COLUMNS));
+  const updateRun = db.prepare(update('PipelineRun', RUN_CHANGES, 'RunID'));
+  const updateBatch = db.prepare(update('PipelineLog', BATCH_CHANGES, 'LogID'));
   const resolveAlert = db.prepare('UPDATE Alert SET ResolvedAt = ? WHERE AlertID = ?');
 
   const firstTurn = db.prepare(
@@ -110,10 +114,10 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
       for (const eventID of eventIDs) confirmEvent.run(eventID);
     },
     updateRuns: async (runs) => {
-      for (const run of runs) updateRun.run([...valuesOf(run, PIPELINE_RUN_COLUMNS), run.RunID]);
+      for (const run of runs) updateRun.run([...valuesOf(run, RUN_CHANGES), run.RunID]);
     },
     updateBatches: async (batches) => {
-      for (const batch of batches) updateBatch.run([...valuesOf(batch, PIPELINE_LOG_COLUMNS), batch.LogID]);
+      for (const batch of batches) updateBatch.run([...valuesOf(batch, BATCH_CHANGES), batch.LogID]);
     },
     resolveAlerts: async (alertIDs, at) => {
       for (const alertID of alertIDs) resolveAlert.run(at, alertID);
@@ -146,9 +150,8 @@ function insert(table: string, columns: readonly string[]): string {
   return `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
 }
 
-/** The first column is the key. */
-function update(table: string, columns: readonly string[]): string {
-  return `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${columns[0]} = ?`;
+function update(table: string, changes: readonly string[], key: string): string {
+  return `UPDATE ${table} SET ${changes.map((column) => `${column} = ?`).join(', ')} WHERE ${key} = ?`;
 }
 
 function replaceEvent(): string {

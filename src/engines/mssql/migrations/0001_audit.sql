@@ -50,6 +50,8 @@ CREATE INDEX IX_PipelineLog_Pipeline ON ${schema}.PipelineLog (PipelineName, Sta
 CREATE INDEX IX_PipelineLog_Status ON ${schema}.PipelineLog (Status, StartTime DESC, LogID DESC);
 CREATE INDEX IX_PipelineLog_Open ON ${schema}.PipelineLog (StartTime DESC, LogID DESC) INCLUDE (Resolution) WHERE Resolution = N'open';
 CREATE INDEX IX_PipelineLog_Previous ON ${schema}.PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
+CREATE INDEX IX_PipelineLog_ReplayOf ON ${schema}.PipelineLog (ReplayOfLogID) WHERE ReplayOfLogID IS NOT NULL;
+CREATE INDEX IX_PipelineLog_ResolvedBy ON ${schema}.PipelineLog (ResolvedByLogID) WHERE ResolvedByLogID IS NOT NULL;
 GO
 
 CREATE TABLE ${schema}.PipelineRun (

@@ -49,6 +49,8 @@ CREATE INDEX PipelineLog_Pipeline ON ${schema}.PipelineLog (PipelineName, StartT
 CREATE INDEX PipelineLog_Status ON ${schema}.PipelineLog (Status, StartTime, LogID);
 CREATE INDEX PipelineLog_Open ON ${schema}.PipelineLog (StartTime, LogID) WHERE Resolution = 'open';
 CREATE INDEX PipelineLog_Previous ON ${schema}.PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ReplayOf ON ${schema}.PipelineLog (ReplayOfLogID) WHERE ReplayOfLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ResolvedBy ON ${schema}.PipelineLog (ResolvedByLogID) WHERE ResolvedByLogID IS NOT NULL;
 
 CREATE TABLE ${schema}.PipelineRun (
   RunID text COLLATE "C" NOT NULL PRIMARY KEY,

@@ -53,6 +53,8 @@ CREATE TABLE PipelineLog (
 CREATE INDEX PipelineLog_StartTime ON PipelineLog (StartTime);
 CREATE INDEX PipelineLog_Pipeline ON PipelineLog (PipelineName, StartTime);
 CREATE INDEX PipelineLog_Previous ON PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ReplayOf ON PipelineLog (ReplayOfLogID) WHERE ReplayOfLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ResolvedBy ON PipelineLog (ResolvedByLogID) WHERE ResolvedByLogID IS NOT NULL;
 CREATE INDEX PipelineLog_Status ON PipelineLog (Status, StartTime);
 CREATE INDEX PipelineLog_Open ON PipelineLog (StartTime) WHERE Resolution = 'open';
 
