@@ -11,6 +11,8 @@ import { openRelatives } from './openRelatives.js';
 
 /** What a batch has beside its events: its own row, its runs, alerts and seals. */
 const ROWS_BESIDE_EVENTS = 5;
+/** Others are to find the database free for so many times as long as it was not. */
+const REST = 2;
 const TOLD = 10;
 
 export interface OldBatches extends Kept {
@@ -60,8 +62,7 @@ export async function purge(
     const began = Date.now();
     batches += await inLedger(store, (ledger) => purgeBatches(ledger, by, sealed));
     onProgress(batches);
-    // Others are to find the database free for as long as it was not.
-    await delay(Date.now() - began, undefined, { signal });
+    await delay((Date.now() - began) * REST, undefined, { signal });
     if (Date.now() > until) return { after, altered };
   }
   return { after: undefined, altered };
