@@ -72,7 +72,8 @@ it('new batches wait for the store, and the gate is closed meanwhile', async () 
 
 it('a step of a batch that this worker knows does not wait for the store; one of a batch of another worker does', async () => {
   const { place, store, recorder } = await withFaultyStore();
-  const known = await recorder.open(runStart());
+  const start = runStart();
+  const known = await recorder.open(start);
   const other = await (await place.recorder()).open(runStart());
   const nobodyAsks = (): never => {
     throw new Error('its row is there');
@@ -84,7 +85,8 @@ it('a step of a batch that this worker knows does not wait for the store; one of
   const waiting = recorder.batchOf(other.RunID, nobodyAsks).finally(() => (isAnswered = true));
   await expect.poll(() => store.tries, SOON).toBeGreaterThan(3);
   expect(isAnswered).toBe(false);
-  // It has waited, and that one still does not.
+  // It has waited, and that one still does not, nor when a workflow task of its run fails.
+  await recorder.noteTaskFailure(start, 'TypeError: x is undefined');
   expect(await recorder.batchOf(known.RunID, nobodyAsks)).toEqual(batch);
 
   store.isDown = false;
