@@ -74,9 +74,10 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     );
     this.#sinks = auditSinks(this.#auditor);
     this.#activities = connections
-      ? createActivities(connections, async () =>
-          (await engineFor(audit.url, 'audit.url')).openAuditReader(audit),
-        )
+      ? createActivities(connections, {
+          openReader: async () => (await engineFor(audit.url, 'audit.url')).openAuditReader(audit),
+          store: () => this.#auditor.recorder.store,
+        })
       : {};
     this.activityInterceptor = auditActivities(this.#auditor);
   }

@@ -4,12 +4,11 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Config } from '../config.js';
 import type { ReplayBatchesInput, ReplayInput, ReplayOutcome, ReplayProgress } from '../domain/replay.js';
 import { PROGRESS_QUERY } from '../domain/replay.js';
+import { told } from './ownWorkflows.js';
 import type { ProgressReport } from './replayProgress.js';
 import { withClient } from './temporalClient.js';
 
 const LOOK_MS = 1_000;
-/** So long a worker may take to begin, before people are told to look for one. */
-const PATIENCE_MS = 10_000;
 
 /** One after the other. */
 export function replayAll(
@@ -77,14 +76,4 @@ async function replay(client: Client, taskQueue: string, input: ReplayInput): Pr
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     return { batchId: input.batchId, refused: `It is being replayed already: workflow ${workflowId}` };
   }
-}
-
-/** Says what it waits for, when that takes long. */
-async function told<T>(workflowId: string, taskQueue: string, work: Promise<T>): Promise<T> {
-  const hint = setTimeout(() => {
-    process.stderr.write(
-      `Still waiting for workflow ${workflowId}. A worker must run on task queue ${taskQueue}: batchtrail worker\n`,
-    );
-  }, PATIENCE_MS);
-  return work.finally(() => clearTimeout(hint));
 }

@@ -17,9 +17,8 @@ export async function supersedeRetriedRuns(
 ): Promise<void> {
   for (let logID = last.PreviousLogID; logID !== null;) {
     const [previous] = await ledger.tx.lockBatches([logID]);
-    if (!previous) {
-      throw new Error(`Batch ${last.LogID} goes on after batch ${logID}, and there is no such batch`);
-    }
+    // It was purged, and so it is not open.
+    if (!previous) return;
     if (previous.Resolution !== 'superseded') {
       if (!isTriedAgain(previous)) return;
       await supersede(ledger, previous, successID);
@@ -32,9 +31,8 @@ export async function supersedeRetriedRuns(
 export async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
   for (let logID = success.ReplayOfLogID; logID !== null;) {
     const [failed] = await ledger.tx.lockBatches([logID]);
-    if (!failed) {
-      throw new Error(`Batch ${success.LogID} replays batch ${logID}, and there is no such batch`);
-    }
+    // It was purged, and so it is not open.
+    if (!failed) return;
     const resolution = { Resolution: 'replayed', ResolvedByLogID: success.LogID } as const;
     if (failed.Resolution === 'open') await resolveBatch(ledger, failed, resolution);
     await resolveChildren(ledger, failed.LogID, resolution);

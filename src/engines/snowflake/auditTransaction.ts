@@ -5,8 +5,9 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Tombstone } from '../../domain/model.js';
 import type { AuditTransaction, ScheduleWindow } from '../contract.js';
 import { SCHEDULE_WINDOW } from '../contract.js';
 import { toRecords } from '../shared/records.js';
@@ -116,6 +117,15 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     resolveAlerts: async (alertIDs, at) =>
       tables.update('Alert', `ResolvedAt = ${time('?')}`, 'AlertID', alertIDs, [Date.parse(at)]),
     insertSeals: async (seals) => insertSeals(tables, homes.store(about(seals))),
+
+    findTombstones: (runIDs) => tables.find<Tombstone>('Tombstone', TOMBSTONE_COLUMNS, 'RunID', runIDs),
+    insertTombstones: async (tombstones) =>
+      tables.insert('Tombstone', homes.store(about(tombstones)), TOMBSTONE_COLUMNS),
+    removeBatches: async (logIDs) => {
+      if (logIDs.length === 0) return;
+      locked.remove(logIDs);
+      for (const table of ['PipelineRun', 'PipelineEvent', 'Alert'] as const) tables.remove(table, logIDs);
+    },
 
     takeTurn: (turn) => takeTurn(tables, turn),
     advance: async (scope, watermark) =>

@@ -75,6 +75,17 @@ export class Tables {
     });
   }
 
+  /** Removes all rows of these batches. */
+  remove(table: Table, logIDs: readonly number[]): void {
+    const wanted = ids(logIDs);
+    this.frame.write({
+      table,
+      statements: [
+        { text: `DELETE FROM ${this.name(table)} WHERE LogID IN ${wanted.text}`, binds: wanted.binds },
+      ],
+    });
+  }
+
   /** Makes the same change to all rows whose `key` is one of the values. */
   update(
     table: Table,

@@ -36,11 +36,12 @@ CREATE TABLE ${schema}.PipelineLog (
   RetryStatus NVARCHAR(20) NULL CONSTRAINT CK_PipelineLog_RetryStatus CHECK (RetryStatus IN (N'retrying', N'recovered', N'exhausted', N'non-retryable')),
   AlertTriggered BIT NOT NULL CONSTRAINT DF_PipelineLog_AlertTriggered DEFAULT 0,
   CustomMessage NVARCHAR(MAX) NULL,
-  PreviousLogID INT NULL CONSTRAINT FK_PipelineLog_Previous REFERENCES ${schema}.PipelineLog (LogID),
-  ParentLogID INT NULL CONSTRAINT FK_PipelineLog_Parent REFERENCES ${schema}.PipelineLog (LogID),
-  ReplayOfLogID INT NULL CONSTRAINT FK_PipelineLog_ReplayOf REFERENCES ${schema}.PipelineLog (LogID),
+  -- Links outlive the batches that they name: those may be purged.
+  PreviousLogID INT NULL,
+  ParentLogID INT NULL,
+  ReplayOfLogID INT NULL,
   Resolution NVARCHAR(20) NULL CONSTRAINT CK_PipelineLog_Resolution CHECK (Resolution IN (N'open', N'replayed', N'dismissed', N'superseded')),
-  ResolvedByLogID INT NULL CONSTRAINT FK_PipelineLog_ResolvedBy REFERENCES ${schema}.PipelineLog (LogID)
+  ResolvedByLogID INT NULL
 );
 
 -- Which batch a run belongs to; a reset keeps it. Rows that people insert need not have it.

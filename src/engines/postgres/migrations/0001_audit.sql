@@ -36,11 +36,12 @@ CREATE TABLE ${schema}.PipelineLog (
   RetryStatus text CHECK (RetryStatus IN ('retrying', 'recovered', 'exhausted', 'non-retryable')),
   AlertTriggered boolean NOT NULL DEFAULT false,
   CustomMessage text,
-  PreviousLogID integer REFERENCES ${schema}.PipelineLog (LogID),
-  ParentLogID integer REFERENCES ${schema}.PipelineLog (LogID),
-  ReplayOfLogID integer REFERENCES ${schema}.PipelineLog (LogID),
+  -- Links outlive the batches that they name: those may be purged.
+  PreviousLogID integer,
+  ParentLogID integer,
+  ReplayOfLogID integer,
   Resolution text COLLATE "C" CHECK (Resolution IN ('open', 'replayed', 'dismissed', 'superseded')),
-  ResolvedByLogID integer REFERENCES ${schema}.PipelineLog (LogID),
+  ResolvedByLogID integer,
   CONSTRAINT PipelineLog_Origin UNIQUE (OriginalRunID, Namespace)
 );
 

@@ -41,11 +41,12 @@ CREATE TABLE PipelineLog (
   RetryStatus TEXT CHECK (RetryStatus IN ('retrying', 'recovered', 'exhausted', 'non-retryable')),
   AlertTriggered INTEGER NOT NULL DEFAULT 0,
   CustomMessage TEXT,
-  PreviousLogID INTEGER REFERENCES PipelineLog (LogID),
-  ParentLogID INTEGER REFERENCES PipelineLog (LogID),
-  ReplayOfLogID INTEGER REFERENCES PipelineLog (LogID),
+  -- Links outlive the batches that they name: those may be purged.
+  PreviousLogID INTEGER,
+  ParentLogID INTEGER,
+  ReplayOfLogID INTEGER,
   Resolution TEXT CHECK (Resolution IN ('open', 'replayed', 'dismissed', 'superseded')),
-  ResolvedByLogID INTEGER REFERENCES PipelineLog (LogID),
+  ResolvedByLogID INTEGER,
   -- With the namespace it says which batch a run belongs to; a reset keeps it.
   UNIQUE (OriginalRunID, Namespace)
 );
