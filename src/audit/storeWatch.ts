@@ -158,10 +158,9 @@ export class StoreWatch {
     try {
       const givesUp =
         this.#refusingSince !== undefined && Date.now() - this.#refusingSince > GIVE_UP_AFTER_MS;
-      const most = await this.mailbox.ship(store, { signal: this.ending, givesUp });
-      // Workers that go on would always be a little ahead.
-      this.waiters.holdAll();
-      const rest = await this.mailbox.ship(store, { signal: this.ending, givesUp });
+      const options = { signal: this.ending, givesUp };
+      const most = await this.mailbox.ship(store, options);
+      const rest = await this.#whileAllWait(store, () => this.mailbox.ship(store, options));
       this.#refusingSince = undefined;
       return await this.#isUpToDate(most.shipped + rest.shipped, most.refused + rest.refused);
     } catch (error) {
@@ -172,6 +171,16 @@ export class StoreWatch {
     } finally {
       this.waiters.goOn();
     }
+  }
+
+  /**
+   * Workers that go on would always be a little ahead. They wait no longer than for a commit: who does not answer, the store
+   * or another process that ships, holds nobody up.
+   */
+  async #whileAllWait<T>(store: AuditStore, work: () => Promise<T>): Promise<T> {
+    this.waiters.holdAll();
+    const timer = setTimeout(this.waiters.goOn, patienceWith(store));
+    return work().finally(() => clearTimeout(timer));
   }
 
   async #isUpToDate(shipped: number, refused: number): Promise<boolean> {

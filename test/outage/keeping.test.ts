@@ -114,6 +114,40 @@ it('a store that is locked by another program counts as down after five seconds'
   expect(place.steps(ref.RunID)).toEqual(['0', '1']);
 });
 
+it('a store that falls silent while all wait for the last of the outbox holds up no step for longer than a commit may take', async () => {
+  const { place, store, recorder } = await withFaultyStore();
+  const ref = await recorder.open(runStart());
+  store.isDown = true;
+  await recorder.record([step(ref, 0)]);
+  let answer!: () => void;
+  const isAnswered = new Promise<void>((resolve) => (answer = resolve));
+  let isSilent = false;
+  const transaction = store.transaction.bind(store);
+  const turns = [
+    // It is tried out, and takes what waits; meanwhile something is added, for which all wait.
+    async () => undefined,
+    () => recorder.record([step(ref, 1)]),
+    () => {
+      isSilent = true;
+      return isAnswered;
+    },
+  ];
+  store.transaction = async (work) => {
+    if (!store.isDown) await turns.shift()?.();
+    return transaction(work);
+  };
+  store.isDown = false;
+  await expect.poll(() => isSilent, SOON).toBe(true);
+  const before = Date.now();
+  await recorder.record([step(ref, 2)]);
+  expect(Date.now() - before).toBeLessThan(8_000);
+  expect(await place.outbox()).toMatchObject([{ waiting: 2 }]);
+
+  answer();
+  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  expect(place.steps(ref.RunID)).toEqual(['0', '1', '2']);
+});
+
 it('the log says once a minute that the store is down, however often it fails', async () => {
   const { place, store, recorder } = await withFaultyStore();
   const ref = await recorder.open(runStart());
