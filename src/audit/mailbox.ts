@@ -12,8 +12,8 @@ export class Mailbox {
   storeID: string | undefined;
   #outbox: Outbox | undefined;
   #additions = { begun: 0, done: 0 };
-  /** The last entry that was shipped. On a full disk, it may still be there. */
-  #shippedUpTo = 0;
+  /** How many of the additions are shipped. On a full disk, they may still be there. */
+  #shipped = 0;
 
   constructor(
     readonly openOutbox: () => Promise<Outbox>,
@@ -54,16 +54,20 @@ export class Mailbox {
     }
   }
 
-  /** Whether there is nothing to ship, nor has anything been added while this was asked. */
+  /** Whether there is nothing to ship. */
   async isEmpty(): Promise<boolean> {
-    const { begun, done } = this.#additions;
-    const [waiting] = await this.outbox.next(this.storeID!, 1, this.#shippedUpTo);
-    return waiting === undefined && begun === done && begun === this.#additions.begun;
+    return (await this.outbox.next(this.storeID!, 1)).length === 0;
+  }
+
+  /** Whether all that this process has added is shipped. What others add who share the file is theirs to wait for. */
+  get isShipped(): boolean {
+    return this.#shipped === this.#additions.begun;
   }
 
   async ship(store: AuditStore, options: ShipOptions): Promise<Shipment> {
+    const { done } = this.#additions;
     const shipment = await ship(this.outbox, store, this.storeID!, this.#holder, options);
-    this.#shippedUpTo = shipment.upTo;
+    if (!options.signal?.aborted) this.#shipped = done;
     if (shipment.leftBehind !== undefined) {
       this.#fullLog.complain('The outbox can not forget what was shipped, and ships it again another time', {
         error: shipment.leftBehind,

@@ -162,7 +162,7 @@ export class StoreWatch {
       const most = await this.mailbox.ship(store, options);
       const rest = await this.#whileAllWait(store, () => this.mailbox.ship(store, options));
       this.#refusingSince = undefined;
-      return await this.#isUpToDate(most.shipped + rest.shipped, most.refused + rest.refused);
+      return this.#isUpToDate(most.shipped + rest.shipped, most.refused + rest.refused);
     } catch (error) {
       if (error instanceof NoneTaken) this.#refusingSince ??= Date.now();
       else this.#refusingSince = undefined;
@@ -183,9 +183,9 @@ export class StoreWatch {
     return work().finally(() => clearTimeout(timer));
   }
 
-  async #isUpToDate(shipped: number, refused: number): Promise<boolean> {
+  #isUpToDate(shipped: number, refused: number): boolean {
     // Something may have been added meanwhile, or the store gone down.
-    if (!(await this.mailbox.isEmpty()) || this.#state !== 'shipping') return false;
+    if (!this.mailbox.isShipped || this.#state !== 'shipping') return false;
     this.#state = 'up';
     this.#log.settle('The audit store is up to date', { shipped, refused, downForMs: this.#downForMs });
     this.#downSince = 0;

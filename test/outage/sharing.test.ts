@@ -32,6 +32,28 @@ it('two recorders share one outbox: each event is shipped once, in the order of 
   expect(shipped.reduce((sum, count) => sum + count, 0)).toBe(600);
 });
 
+it('recorders that share an outbox, and whose callers never stop, are up to date soon after the store is back', async () => {
+  const place = new Place();
+  const recorders = [await place.recorder(), await place.recorder()];
+  const refs = await Promise.all(recorders.map((recorder) => recorder.open(runStart())));
+  const unlock = place.lock();
+  let isOver = false;
+  const counts = Array.from({ length: 40 }, async (_, caller) => {
+    const own = caller % 2;
+    let number = 0;
+    while (!isOver) {
+      await recorders[own]!.record([event(refs[own]!, { ActivityID: `${caller}-${number++}` })]);
+    }
+    return number;
+  });
+  await expect.poll(() => recorders.some(({ store }) => store), SOON).toBe(false);
+  unlock();
+  await expect.poll(() => recorders.every(({ store }) => store), { timeout: 15_000 }).toBe(true);
+  isOver = true;
+  const total = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  expect(place.events()).toHaveLength(total);
+});
+
 it('while one process ships, another one leaves its entries alone, and goes on when it has ended', async () => {
   const place = new Place();
   const real = await place.openStore();
