@@ -1,8 +1,9 @@
 /** What a crash of the machine would show can't be played here; that a transaction waits for the disk can. */
 import type { FileHandle } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openAuditStore } from '../../src/engines/sqlite/auditStore.js';
 import type { AuditStore } from '../../src/engines/contract.js';
@@ -60,4 +61,52 @@ test('a transaction is over when its log is on the disk, and others go on meanwh
 test('a transaction whose log does not reach the disk has failed', async () => {
   disk.writing = () => Promise.reject(new Error('EIO: i/o error, fdatasync'));
   await expect(write()).rejects.toThrow('EIO');
+});
+
+const failOnce = (): void => {
+  disk.writing = () => {
+    disk.writing = async () => undefined;
+    return Promise.reject(new Error('EIO: i/o error, fdatasync'));
+  };
+};
+
+/** What would be there when nothing of the log were left. */
+async function scopesWithoutLog(): Promise<unknown[]> {
+  const copy = join(folder, 'copy.db');
+  await copyFile(join(folder, 'Audit.db'), copy);
+  const db = new Database(copy);
+  try {
+    return db.prepare('SELECT Scope FROM Turn').pluck().all();
+  } finally {
+    db.close();
+  }
+}
+
+test('a log that the disk did not take is left before anything else is written', async () => {
+  failOnce();
+  await expect(write()).rejects.toThrow('EIO');
+  await write();
+  expect(await scopesWithoutLog()).toEqual(['test']);
+});
+
+test('nothing is written behind a hole in the log while somebody reads it, and all is well when nobody does', async () => {
+  await write();
+  const reader = new Database(join(folder, 'Audit.db'), { readonly: true });
+  reader.exec('BEGIN; SELECT * FROM Turn');
+  failOnce();
+  await expect(write()).rejects.toThrow('EIO');
+  await expect(write()).rejects.toThrow(/did not take what was written to .*Audit\.db-wal.*end that program/);
+  reader.close();
+  await write();
+});
+
+test.skipIf(process.platform === 'win32')('the file may be a link to one in another folder', async () => {
+  await store.close();
+  const elsewhere = await mkdtemp(join(tmpdir(), 'durable-'));
+  await rename(join(folder, 'Audit.db'), join(elsewhere, 'real.db'));
+  await symlink(join(elsewhere, 'real.db'), join(folder, 'Audit.db'));
+  store = await openAuditStore({ url: `sqlite:${folder}` });
+  expect(await write()).toBeDefined();
+  await store.close();
+  await rm(elsewhere, { recursive: true });
 });

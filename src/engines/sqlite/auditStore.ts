@@ -37,6 +37,7 @@ class SqliteAuditStore implements AuditStore {
   #frame: Record<'begin' | 'commit', Database.Statement> | undefined;
   #openRuns: OpenRuns | undefined;
   #log: FileHandle | undefined;
+  #mayHaveHole = false;
 
   constructor(readonly db: Database.Database) {}
 
@@ -48,7 +49,10 @@ class SqliteAuditStore implements AuditStore {
     const committed = this.#last.then(() => this.#run(work));
     this.#last = committed.catch(() => undefined);
     const result = await committed;
-    await this.#log!.datasync();
+    await this.#log!.datasync().catch((error: unknown) => {
+      this.#mayHaveHole = true;
+      throw error;
+    });
     return result;
   }
 
@@ -59,17 +63,32 @@ class SqliteAuditStore implements AuditStore {
       begin: this.db.prepare('BEGIN IMMEDIATE'),
       commit: this.db.prepare('COMMIT'),
     });
+    if (this.#mayHaveHole) this.#leaveHoleBehind();
     await patiently(() => begin.run(), DEFAULT_PATIENCE_MS, this.#closing.signal);
     try {
       const result = await work(tx);
       commit.run();
       // It stays the same file as long as this connection is open.
-      this.#log ??= await open(`${this.db.name}-wal`, 'r+');
+      this.#log ??= await open(logOf(this.db), 'r+');
       return result;
     } catch (error) {
       if (this.db.inTransaction) this.db.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /**
+   * The system says once that the disk did not take something, and then takes it for written. After a crash, all that is in
+   * the log behind it would be lost: what is in the log is brought into the file, and the log begins anew.
+   */
+  #leaveHoleBehind(): void {
+    const [result] = this.db.pragma('wal_checkpoint(RESTART)') as Array<{ busy: number }>;
+    if (result!.busy !== 0) {
+      throw new Error(
+        `The disk did not take what was written to ${logOf(this.db)}, and another program is in ${this.db.name}, so that the log can't begin anew. Nothing is written until it can: end that program's transaction`,
+      );
+    }
+    this.#mayHaveHole = false;
   }
 
   async storeID(): Promise<string> {
@@ -91,4 +110,10 @@ class SqliteAuditStore implements AuditStore {
     await this.#log?.close();
     this.db.close();
   }
+}
+
+/** Where the file's name is a link, the log is beside what that points to. */
+function logOf(db: Database.Database): string {
+  const [main] = db.pragma('database_list') as Array<{ file: string }>;
+  return `${main!.file}-wal`;
 }

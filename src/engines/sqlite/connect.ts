@@ -3,8 +3,9 @@
  * holds `Audit.db`, `Staging.db`, `DWH.db`.
  *
  * Journal mode is WAL, because readers (people, the CLI) must never stop the worker from writing, and a worker must
- * never stop them. `synchronous=FULL`, because a committed audit row has to survive a power cut. SQLite's own busy
- * handler would block the worker's event loop, so it is off and waiting for a lock happens in JavaScript.
+ * never stop them. `synchronous=FULL`, because what is committed has to survive a power cut; the audit store waits for the
+ * disk in a way of its own. SQLite's own busy handler would block the worker's event loop, so it is off and waiting for a
+ * lock happens in JavaScript.
  */
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
