@@ -1,6 +1,6 @@
 /** Which chunks of an extraction are staged, while it goes on: the workflow knows, and is asked when one is missing. */
 import { Context } from '@temporalio/activity';
-import { isGrpcDeadlineError } from '@temporalio/client';
+import { isGrpcServiceError } from '@temporalio/client';
 import type { StagedChunk } from '../domain/transfer.js';
 import { STAGED_QUERY } from '../domain/transfer.js';
 import { pause } from './pause.js';
@@ -8,6 +8,12 @@ import { pause } from './pause.js';
 const ASK_MS = 250;
 /** A target's transaction must not stay open for a source that is slow, or for steps that find no worker. */
 const PATIENCE_MS = 60_000;
+
+/**
+ * gRPC's codes: CANCELLED, as which a worker's client tells that an answer was late, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED,
+ * FAILED_PRECONDITION, UNAVAILABLE.
+ */
+const NOT_NOW = [1, 4, 8, 9, 14];
 
 /** The wait for an object has been too long. */
 export class StillMissing extends Error {
@@ -46,9 +52,17 @@ export class StagedChunks {
       .getHandle(workflowId, runId)
       .query<StagedChunk[], [string, number]>(STAGED_QUERY, this.extraction, this.#known.size)
       .catch((error: unknown) => {
-        // No worker has the workflow at hand, or it is held back while the audit's store is away.
-        if (isGrpcDeadlineError(error)) return [];
+        // No worker has the workflow at hand, or it is held back while the audit's store is away, or Temporal is away itself.
+        if (isNotNow(error)) return [];
         throw error;
       });
   }
+}
+
+/** Nobody answers now, and somebody will. */
+function isNotNow(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (isGrpcServiceError(at) && NOT_NOW.includes(Number(at.code))) return true;
+  }
+  return false;
 }

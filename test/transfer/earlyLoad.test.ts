@@ -1,6 +1,7 @@
 /** A load that begins before all is staged: how long it waits for chunks, and what the workflow makes of it when it gave up. */
 import { randomUUID } from 'node:crypto';
 import { activityInfo, Context } from '@temporalio/activity';
+import { ServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
@@ -22,8 +23,7 @@ function asking<T>(
   answers: (after: number) => StagedChunk[],
   work: (chunks: StagedChunks) => Promise<T>,
 ): Promise<T> {
-  const query = (_: string, __: string, after: number): Promise<StagedChunk[]> =>
-    Promise.resolve(answers(after));
+  const query = async (_: string, __: string, after: number): Promise<StagedChunk[]> => answers(after);
   const client = {
     workflow: { getHandle: () => ({ query }) },
     withAbortSignal: (_: AbortSignal, call: () => Promise<unknown>) => call(),
@@ -51,6 +51,36 @@ it('a chunk is waited for as long as others come, and for a minute without any',
   );
   await vi.advanceTimersByTimeAsync(300_000);
   await waiting;
+});
+
+/** As a client tells it. */
+function serviceError(code: number): ServiceError {
+  const cause = Object.assign(new Error(`${code}`), { code, details: '', metadata: {} });
+  return new ServiceError('Failed to query Workflow', { cause });
+}
+
+it('a workflow that nobody can ask now is asked again, and one that is gone is not', async () => {
+  vi.useFakeTimers();
+  // The answer takes too long, as a worker's client tells it, and as others do; no worker polls; Temporal is restarted.
+  const failures = [1, 4, 9, 14].map(serviceError);
+  const waiting = asking(
+    (after) => {
+      const failure = failures.shift();
+      if (failure) throw failure;
+      return [chunk('wanted')].slice(after);
+    },
+    (chunks) => chunks.get('wanted'),
+  );
+  const gone = asking(
+    () => {
+      throw serviceError(5);
+    },
+    (chunks) => chunks.get('wanted'),
+  );
+  const refusal = expect(gone).rejects.toThrow('Failed to query Workflow');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(await waiting).toEqual(chunk('wanted'));
+  await refusal;
 });
 
 it('a load that gave up is done again when all is staged', async () => {
