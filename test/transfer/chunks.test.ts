@@ -166,6 +166,21 @@ describe.skipIf(!server)('chunks', () => {
     expect(await rows(`SELECT to_regclass('dwh.t')`)).toEqual([[null]]);
   });
 
+  it('keep nobody waiting who loads another table of the schema, when both are made', async () => {
+    const one = async (to: string): Promise<unknown> =>
+      rig.resultOf(
+        await rig.start('historicalTransfer', {
+          ...{ ...OWN_PLACES, source: 'pg', target: 'pg', mode: 'append' },
+          tables: [{ from: 'app.t', to, where: 'id = 1' }],
+        }),
+      );
+    for (const to of ['dwh.t', 'dwh.other']) await one(to);
+    const run = await startedInPart();
+    expect(await one('dwh.other')).toMatchObject({ recordCountAfter: 2 });
+    await open(GATE);
+    expect(await rig.resultOf(run)).toMatchObject({ rowsProcessed: ROWS });
+  });
+
   it('need their snapshot no longer when they are staged', async () => {
     await close(TURN);
     const run = await start();

@@ -37,14 +37,18 @@ export interface Rejected {
   readonly content: string;
 }
 
-/** Makes the ledger's tables when they are missing; who may not create any needs them made. */
-export async function makeLedger(session: Session, schema: string): Promise<void> {
+export async function hasLedger(session: Session, schema: string): Promise<boolean> {
   const rows = await session.rows(
     `SELECT relname FROM pg_catalog.pg_class C JOIN pg_catalog.pg_namespace N ON N.oid = C.relnamespace
      WHERE N.nspname = $1 AND relname IN ('batchload', 'batchinterval', 'batchrejected')`,
     [schema],
   );
-  if (rows.length < 3) await session.run(TABLES(quote(schema)));
+  return rows.length === 3;
+}
+
+/** Makes the ledger's tables when they are missing; who may not create any needs them made. */
+export async function makeLedger(session: Session, schema: string): Promise<void> {
+  if (!(await hasLedger(session, schema))) await session.run(TABLES(quote(schema)));
 }
 
 /** All intervals of a table, whose schema has a ledger. */

@@ -17,7 +17,7 @@ import type {
 import { quote } from '../schemaName.js';
 import { readUrl } from '../url.js';
 import { copyChunks } from './copyChunks.js';
-import { intervalsOf, Ledger, makeLedger } from './ledger.js';
+import { hasLedger, intervalsOf, Ledger, makeLedger } from './ledger.js';
 import { Session } from './session.js';
 import { columnsOf, findTable, quoted } from './tables.js';
 import { typeName } from './types.js';
@@ -87,17 +87,24 @@ async function loadAll(session: Session, load: Load): Promise<void> {
 
 /** An attempt that was given up may still be loading: its transaction ends first, and then the ledger knows about it. */
 async function takeTurns(session: Session, tables: readonly IncomingTable[]): Promise<void> {
-  const schemas = [...new Set(tables.map(({ to }) => newName(to.schema)))].sort();
   const names = tables.map(({ to }) => formatTableName(to).toLowerCase()).sort();
   for (const name of names) {
     await session.rows('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`batchtrail ${name}`]);
   }
-  for (const schema of schemas) {
-    // Tables are made by one batch at a time; CREATE IF NOT EXISTS does not see what another one is about to make.
-    await session.rows('SELECT pg_advisory_xact_lock(hashtextextended($1, 1))', [
-      `batchtrail ${schema.toLowerCase()}`,
-    ]);
+  const schemas = new Set<string>();
+  for (const { to } of tables) {
+    if (!(await isMade(session, to))) schemas.add(newName(to.schema).toLowerCase());
   }
+  for (const schema of [...schemas].sort()) {
+    // Tables are made by one batch at a time; CREATE IF NOT EXISTS does not see what another one is about to make.
+    await session.rows('SELECT pg_advisory_xact_lock(hashtextextended($1, 1))', [`batchtrail ${schema}`]);
+  }
+}
+
+/** Who has nothing to make need not wait for loads into other tables, which last as long as their extraction. */
+async function isMade(session: Session, to: TableName): Promise<boolean> {
+  const found = await findTable(session, to);
+  return found !== undefined && (await hasLedger(session, found.table.schema));
 }
 
 async function loadTable(session: Session, load: Load, table: LoadingTable): Promise<void> {
