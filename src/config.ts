@@ -5,8 +5,9 @@
 import { dirname, resolve } from 'node:path';
 import { DEFAULT_CONFIG_FILE, readConfigFile } from './configFile.js';
 import { BadConfig } from './domain/errors.js';
+import type { InputPolicy } from './domain/inputPolicy.js';
 import type { Check } from './domain/shape.js';
-import { flag, mapOf, object, optional, ShapeError, show, text } from './domain/shape.js';
+import { flag, listOf, mapOf, object, optional, ShapeError, show, text } from './domain/shape.js';
 export { secretsOf } from './secrets.js';
 
 export interface Connection {
@@ -26,6 +27,8 @@ export interface AuditSettings {
   readonly outbox?: string | undefined;
   /** While the audit's database can't be reached, running steps wait, too, and nothing is kept in the outbox. */
   readonly strict?: boolean | undefined;
+  /** What becomes of the inputs of workflows. Default: a digest of each is recorded. */
+  readonly inputs?: InputPolicy | undefined;
 }
 
 /** What a worker needs to keep the audit and to run the ready-made pipelines. */
@@ -94,6 +97,7 @@ export function checkOptions(value: unknown, at: string): Pick<Config, 'audit'> 
       schema: optional(text),
       outbox: optional(pathFrom(folder, text)),
       strict: optional(flag),
+      inputs: optional(inputsShape(text)),
     }),
     connections: connectionsShape(folder, text),
   });
@@ -115,6 +119,7 @@ function fileShape(folder: string, env: Environment) {
         schema: optional(setting),
         outbox: optional(pathFrom(folder, setting)),
         strict: optional(flag),
+        inputs: optional(inputsShape(setting)),
       }),
     ),
     connections: connectionsShape(folder, setting),
@@ -128,6 +133,10 @@ function fileShape(folder: string, env: Environment) {
     ),
     temporal: optional(object({ ui: optional(webAddress(setting)) })),
   });
+}
+
+function inputsShape(setting: Check<string>): Check<InputPolicy> {
+  return object({ keep: optional(flag), redact: optional(listOf(setting)) });
 }
 
 function connectionsShape(folder: string, setting: Check<string>) {

@@ -4,6 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
+import type { InputPolicy } from '../domain/inputPolicy.js';
 import { isoTime } from '../domain/time.js';
 import { Closer } from './closer.js';
 import type { DeliveryOptions } from './delivery.js';
@@ -42,6 +43,7 @@ export class Auditor {
     readonly options: Omit<DeliveryOptions, 'logger'>,
     readonly gate: Gate,
     readonly logger: () => Logger,
+    readonly inputs: InputPolicy = {},
   ) {}
 
   /** Opens the store, so that a worker whose audit can't work fails before it takes any. */
@@ -123,7 +125,7 @@ export class Auditor {
   }
 
   #openDesk(client: Client, namespace: string): Desk {
-    const temporal = new TemporalReader(client, namespace);
+    const temporal = new TemporalReader(client, namespace, undefined, this.inputs);
     const closer = new Closer(temporal, this.recorder, this.logger());
     const desk: Desk = { temporal, closer, workers: [] };
     this.#desks.set(namespace, desk);

@@ -7,6 +7,7 @@
  */
 import type { Logger } from '@temporalio/common';
 import type { AuditStore, Outbox } from '../engines/contract.js';
+import { BatchGone } from '../domain/errors.js';
 import { aboutChange } from './aboutChange.js';
 import type { Entry, Terms } from './entry.js';
 import type { Gate } from './gate.js';
@@ -169,7 +170,7 @@ export class Delivery {
 
   /** The store takes other changes, and not this one. */
   async #setAside(entry: Entry, error: unknown): Promise<void> {
-    if (entry.fate === 'try') {
+    if (entry.fate === 'try' || (entry.fate === 'wait' && error instanceof BatchGone)) {
       entry.reject(error);
       return;
     }

@@ -13,6 +13,7 @@ import { errorText } from './errorText.js';
 import { addLineage } from './lineage.js';
 import { addMigrate } from './migrate.js';
 import { addOutbox } from './outbox.js';
+import { addPurge } from './purge.js';
 import { addReconcile } from './reconcile.js';
 import { addReplay } from './replay.js';
 import { addRows } from './rows.js';
@@ -32,7 +33,7 @@ export type Configured = () => Config;
 const COMMANDS = [
   ...[addDemo, addDev, addWorker, addBatches, addShow, addSql, addLineage, addRows],
   ...[addReplay, addDismiss],
-  ...[addVerify, addDigest, addReconcile, addBackfill, addOutbox, addMigrate],
+  ...[addVerify, addDigest, addReconcile, addBackfill, addOutbox, addPurge, addMigrate],
 ];
 
 /** Runs one command line and answers its exit code. */

@@ -334,6 +334,7 @@ function batch(changes: Partial<NewBatch>): NewBatch {
     ScheduleID: null,
     ScheduledTime: null,
     RunByUser: null,
+    InputDigest: null,
     DurationMs: null,
     RetryCount: 0,
     RetryStatus: null,

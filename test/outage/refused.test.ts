@@ -14,7 +14,9 @@ function endedRun(RunID: string): RunHistory {
     activities: [],
     lastEventID: 5,
     baseRunID: null,
+    redone: [],
     historyHash: null,
+    input: null,
   };
 }
 

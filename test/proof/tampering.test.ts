@@ -172,6 +172,7 @@ describe('verify', () => {
     ['RowsProcessed', 'RowsProcessed = 1', /its rows differ from seal/],
     ['Resolution', "Resolution = 'dismissed'", /its rows differ from seal/],
     ['RunByUser', "RunByUser = 'somebody else'", /RunByUser/],
+    ['InputDigest', "InputDigest = 'another'", /InputDigest/],
   ])('finds a batch whose %s was edited', async (_, change, expected) => {
     const found = await verifyAfter((db) => db.exec(`UPDATE PipelineLog SET ${change} WHERE LogID = 3`));
     expect(said(found)).toMatch(expected);

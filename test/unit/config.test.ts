@@ -144,7 +144,7 @@ describe('loadConfig', () => {
     ],
     [
       'audit: { outbx: x }',
-      'batchtrail.yaml: config.audit has the unknown key "outbx". Known keys: url, schema, outbox, strict',
+      'batchtrail.yaml: config.audit has the unknown key "outbx". Known keys: url, schema, outbox, strict, inputs',
     ],
     ['audit: { strict: "yes" }', 'config.audit.strict must be true or false, not "yes"'],
     ['connections: { erp: { script: x } }', 'config.connections.erp has the unknown key "script"'],
@@ -217,7 +217,7 @@ describe('checkOptions', () => {
 
   it.each([
     [undefined, 'BatchtrailPlugin must be an object with audit, connections, not nothing'],
-    [{}, 'BatchtrailPlugin.audit must be an object with url, schema, outbox, strict, not nothing'],
+    [{}, 'BatchtrailPlugin.audit must be an object with url, schema, outbox, strict, inputs, not nothing'],
     [{ audit: {} }, 'BatchtrailPlugin.audit.url must be a text, not nothing'],
     [{ audit: { url: 'sqlite:a' }, strict: true }, 'BatchtrailPlugin has the unknown key "strict"'],
     [{ audit: { url: 'sqlite:a' }, worker: {} }, 'BatchtrailPlugin has the unknown key "worker"'],

@@ -1,10 +1,20 @@
 /** The audit tables for people: every connection here is read-only. */
 import type Database from 'better-sqlite3';
 import { NotFound } from '../../domain/errors.js';
-import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import type { BatchRecord, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
+import type {
+  AuditOptions,
+  AuditReader,
+  BatchFilter,
+  OldBatch,
+  OldFilter,
+  SealFilter,
+  Stray,
+  TombstonePage,
+} from '../contract.js';
 import { folderOf, hasTable, openForReading, patiently, schemaFile } from './connect.js';
+import { oldBatches } from './oldBatches.js';
 import { query } from './query.js';
 import { batchReader } from './readBatch.js';
 import { fromStored } from './rows.js';
@@ -52,6 +62,8 @@ function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
 }
 
 class SqliteAuditReader implements AuditReader {
+  #readBatch: ReturnType<typeof batchReader> | undefined;
+
   constructor(
     readonly db: Database.Database,
     readonly folder: string,
@@ -72,6 +84,16 @@ class SqliteAuditReader implements AuditReader {
 
   batch(logID: number): Promise<BatchRecord | undefined> {
     return patiently(() => this.db.transaction(() => batchReader(this.db)(logID))());
+  }
+
+  records(logIDs: readonly number[]): Promise<BatchRecord[]> {
+    const read = (): BatchRecord[] =>
+      logIDs.map((this.#readBatch ??= batchReader(this.db))).filter((record) => record !== undefined);
+    return patiently(() => this.db.transaction(read)());
+  }
+
+  oldBatches(filter: OldFilter): Promise<OldBatch[]> {
+    return patiently(() => oldBatches(this.db, filter));
   }
 
   async runs(runIDs: readonly string[]): Promise<PipelineRun[]> {
@@ -100,6 +122,25 @@ class SqliteAuditReader implements AuditReader {
       'SELECT * FROM main.Seal WHERE LogID = ? ORDER BY SealNo DESC LIMIT 1',
     );
     return patiently(() => logIDs.flatMap((logID) => select.all(logID)));
+  }
+
+  tombstones({ after, limit }: TombstonePage): Promise<Tombstone[]> {
+    const select = this.db.prepare<[object], Tombstone>(
+      `SELECT * FROM main.Tombstone WHERE (LogID, RunID) > (@logID, @runID) ORDER BY LogID, RunID LIMIT @limit`,
+    );
+    return patiently(() => select.all({ logID: after?.LogID ?? 0, runID: after?.RunID ?? '', limit }));
+  }
+
+  purgedRuns(runIDs: readonly string[]): Promise<Tombstone[]> {
+    const select = this.db.prepare<[string], Tombstone>('SELECT * FROM main.Tombstone WHERE RunID = ?');
+    return patiently(() => runIDs.flatMap((runID) => select.all(runID)));
+  }
+
+  countPurged(by: number): Promise<number> {
+    const count = this.db
+      .prepare<[number], number>('SELECT COUNT(DISTINCT LogID) FROM main.Tombstone WHERE PurgedByLogID = ?')
+      .pluck();
+    return patiently(() => count.get(by)!);
   }
 
   strays(): Promise<Stray[]> {

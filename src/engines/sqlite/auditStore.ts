@@ -29,7 +29,7 @@ export async function openAuditStore({ url, schema = 'Audit' }: AuditOptions): P
  * there. That holds for one that only read, too: what it has read may be another process's, and not on the disk yet.
  */
 class SqliteAuditStore implements AuditStore {
-  readonly pace = { groupMs: 4, lookMs: 400 };
+  readonly pace = { groupMs: 4, lookMs: 400, removeRows: 250 };
   /** One connection can hold one transaction, and transactions await: they queue here. */
   #last: Promise<unknown> = Promise.resolve();
   readonly #closing = new AbortController();

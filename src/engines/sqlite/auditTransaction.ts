@@ -6,9 +6,12 @@ import {
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import { BatchGone } from '../../domain/errors.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type { AuditTransaction, TurnTaken } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import { batchReader } from './readBatch.js';
 import { fromStored, valuesOf } from './rows.js';
 
@@ -28,11 +31,19 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const findBatch = db.prepare('SELECT * FROM PipelineLog WHERE LogID = ?');
   const findOrigin = db.prepare('SELECT * FROM PipelineLog WHERE OriginalRunID = ? AND Namespace = ?');
   const findSuccessors = db.prepare('SELECT * FROM PipelineLog WHERE PreviousLogID = ?');
+  const findOpenChildren = db.prepare(
+    "SELECT * FROM PipelineLog WHERE ParentLogID = ? AND Resolution = 'open'",
+  );
+  const findScheduled = db.prepare(
+    "SELECT * FROM PipelineLog WHERE Namespace = ? AND ScheduleID = ? AND ScheduledTime = ? AND Status <> 'Continued'",
+  );
   const findEvent = db.prepare('SELECT * FROM PipelineEvent WHERE EventID = ?');
   const findAlerts = db.prepare('SELECT * FROM Alert WHERE LogID = ?');
   const isClosed = db.prepare("SELECT 1 FROM PipelineRun WHERE RunID = ? AND Status <> 'Running'").pluck();
   const findSeal = db.prepare('SELECT * FROM Seal WHERE LogID = ? ORDER BY SealNo DESC LIMIT 1');
   const lastSeal = db.prepare<[], Seal>('SELECT * FROM Seal ORDER BY SealNo DESC LIMIT 1');
+  const findTombstone = db.prepare('SELECT * FROM Tombstone WHERE RunID = ?');
+  const isThere = db.prepare('SELECT 1 FROM PipelineLog WHERE LogID = ?').pluck();
   const readBatch = batchReader(db);
 
   const insertBatch = db.prepare(insert('PipelineLog', NEW_BATCH_COLUMNS));
@@ -41,6 +52,10 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const putEvent = db.prepare(replaceEvent());
   const insertAlert = db.prepare(insert('Alert', NEW_ALERT_COLUMNS));
   const insertSeal = db.prepare(insert('Seal', SEAL_COLUMNS));
+  const insertTombstone = db.prepare(insert('Tombstone', TOMBSTONE_COLUMNS));
+  const remove = ['PipelineEvent', 'Alert', 'PipelineRun', 'PipelineLog'].map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE LogID = ?`),
+  );
 
   const confirmEvent = db.prepare("UPDATE PipelineEvent SET Witness = 'both' WHERE EventID = ?");
   const updateRun = db.prepare(update('PipelineRun', RUN_CHANGES, 'RunID'));
@@ -64,6 +79,11 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     lockBatches: findBatches,
     readBatches: async (logIDs) => logIDs.map(readBatch).filter((record) => record !== undefined),
     findSuccessors: async (logIDs) => each<PipelineLog>(findSuccessors, logIDs),
+    findOpenChildren: async (logIDs) => each<PipelineLog>(findOpenChildren, logIDs),
+    findScheduled: async (windows) =>
+      windows.flatMap((window) =>
+        findScheduled.all(valuesOf(window, SCHEDULE_WINDOW)).map((row) => fromStored<PipelineLog>(row)),
+      ),
     findAlerts: async (logIDs) => each<Alert>(findAlerts, logIDs),
     findEvents: async (eventIDs) => each<PipelineEvent>(findEvent, eventIDs),
     findSeals: async (logIDs) => each<Seal>(findSeal, logIDs),
@@ -73,6 +93,7 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
       batches.map((batch) => {
         const known = findOrigin.get(batch.OriginalRunID, batch.Namespace);
         if (known) return fromStored<PipelineLog>(known);
+        if (findTombstone.get(batch.OriginalRunID)) return undefined;
         const { lastInsertRowid } = insertBatch.run(valuesOf(batch, NEW_BATCH_COLUMNS));
         return { LogID: Number(lastInsertRowid), ...batch };
       }),
@@ -80,6 +101,8 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
       for (const run of runs) insertRun.run(valuesOf(run, PIPELINE_RUN_COLUMNS));
     },
     addEvents: async (events) => {
+      const gone = [...new Set(events.map(({ LogID }) => LogID))].filter((logID) => !isThere.get(logID));
+      if (gone.length > 0) throw new BatchGone(gone);
       const there = events.filter(
         (event) => insertEvent.run(valuesOf(event, PIPELINE_EVENT_COLUMNS)).changes === 0,
       );
@@ -113,6 +136,14 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     },
     insertSeals: async (seals) => {
       for (const seal of seals) insertSeal.run(valuesOf(seal, SEAL_COLUMNS));
+    },
+
+    findTombstones: async (runIDs) => each<Tombstone>(findTombstone, runIDs),
+    insertTombstones: async (tombstones) => {
+      for (const tombstone of tombstones) insertTombstone.run(valuesOf(tombstone, TOMBSTONE_COLUMNS));
+    },
+    removeBatches: async (logIDs) => {
+      for (const logID of logIDs) for (const statement of remove) statement.run(logID);
     },
 
     takeTurn: async ({ scope, holder, forMs }) => {
