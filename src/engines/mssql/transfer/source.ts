@@ -23,7 +23,7 @@ import { quote, quoted } from './names.js';
 import { TransferSession } from './session.js';
 import type { FoundTable } from './tables.js';
 import { findTable, primaryKeyOf } from './tables.js';
-import { textOf } from './types.js';
+import { hexText, textOf } from './types.js';
 
 const SNAPSHOTS_OFF = [3952];
 const BLOCK_LENGTH = 64 * 1024;
@@ -119,8 +119,8 @@ class MssqlSnapshot implements Snapshot {
 
 async function* blocks(rows: Readable, onRow: () => void): AsyncGenerator<string> {
   let block = '';
-  for await (const row of rows as AsyncIterable<Field[]>) {
-    block += rowText(row);
+  for await (const row of rows as AsyncIterable<Array<Field | Uint8Array>>) {
+    block += rowText(row.map((value) => (value instanceof Uint8Array ? hexText(value) : value)));
     onRow();
     if (block.length < BLOCK_LENGTH) continue;
     yield block;
