@@ -7,14 +7,25 @@ import type { BatchRecord } from '../../src/domain/model.js';
 import type { ReplayOutcome } from '../../src/domain/replay.js';
 import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
+import { MssqlServer, mssqlUrl } from './mssqlServer.js';
 import { OWN_PLACES, Rig } from './rig.js';
 
 const server = await ifPossible(startPostgres({ fsync: false }), 'Replayed transfers to PostgreSQL');
+const sqlServerUrl = mssqlUrl('Replayed transfers to SQL Server');
 let rig: Rig;
 let db: pg.Client | undefined;
+let sqlServer: MssqlServer | undefined;
+let sqlServerSchema = '';
 
 beforeAll(async () => {
-  rig = await Rig.open(() => (server ? { pg: { url: server.url } } : {}));
+  rig = await Rig.open(() => ({
+    ...(server ? { pg: { url: server.url } } : {}),
+    ...(sqlServerUrl ? { mssql: { url: sqlServerUrl } } : {}),
+  }));
+  if (sqlServerUrl) {
+    sqlServer = await MssqlServer.open(sqlServerUrl);
+    sqlServerSchema = sqlServer.newSchema('DWH');
+  }
   if (!server) return;
   db = new pg.Client(server.url);
   await db.connect();
@@ -22,6 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await db?.end();
   await rig?.close();
+  await sqlServer?.close();
   await server?.stop();
 });
 
@@ -47,28 +59,40 @@ async function replayed(record: BatchRecord): Promise<BatchRecord> {
 const TARGETS = {
   sqlite: {
     places: OWN_PLACES,
+    schema: () => 'DWH',
     rows: (sql: string) => Promise.resolve(rig.rows('target/DWH', sql.replaceAll('dwh.', ''))),
   },
   pg: {
     places: { ...OWN_PLACES, target: 'pg' },
+    schema: () => 'DWH',
     rows: async (sql: string) => (await db!.query<unknown[]>({ text: sql, rowMode: 'array' })).rows,
   },
+  mssql: {
+    places: { ...OWN_PLACES, target: 'mssql' },
+    schema: () => sqlServerSchema,
+    rows: (sql: string) => sqlServer!.rows(sql.replaceAll('dwh.', `${sqlServerSchema}.`)),
+  },
 };
+const HERE = { sqlite: true, pg: server !== undefined, mssql: sqlServerUrl !== undefined };
 
-it.each((['sqlite', 'pg'] as const).filter((on) => on === 'sqlite' || server))(
+it.each((['sqlite', 'pg', 'mssql'] as const).filter((on) => HERE[on]))(
   'what a batch had appended to %s is there once, as the replay brought it',
   async (on) => {
-    const { places, rows } = TARGETS[on];
+    const { places, schema, rows } = TARGETS[on];
     const table = `again_${on}`;
     source(
       `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO ${table} VALUES (1, 'a'), (2, 'b')`,
     );
-    const transfer = () =>
-      rig.start('historicalTransfer', {
-        ...{ ...places, tables: [{ from: `app.${table}`, to: `DWH.${table}` }], mode: 'append' },
+    const transfer = async (): Promise<BatchRecord> => {
+      const run = await rig.start('historicalTransfer', {
+        ...{ ...places, tables: [{ from: `app.${table}`, to: `${schema()}.${table}` }] },
+        mode: 'append',
       });
-    const other = await rig.batchOf(await transfer());
-    const first = await rig.batchOf(await transfer());
+      await rig.resultOf(run);
+      return rig.batchOf(run);
+    };
+    const other = await transfer();
+    const first = await transfer();
     source(`UPDATE ${table} SET note = 'B' WHERE id = 2`);
 
     const again = await replayed(first);
