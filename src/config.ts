@@ -5,8 +5,9 @@
 import { dirname, resolve } from 'node:path';
 import { DEFAULT_CONFIG_FILE, readConfigFile } from './configFile.js';
 import { BadConfig } from './domain/errors.js';
+import type { InputPolicy } from './domain/inputPolicy.js';
 import type { Check } from './domain/shape.js';
-import { flag, mapOf, object, optional, ShapeError, text } from './domain/shape.js';
+import { flag, listOf, mapOf, object, optional, ShapeError, show, text } from './domain/shape.js';
 export { secretsOf } from './secrets.js';
 
 export interface Connection {
@@ -26,6 +27,8 @@ export interface AuditSettings {
   readonly outbox?: string | undefined;
   /** While the audit's database can't be reached, running steps wait, too, and nothing is kept in the outbox. */
   readonly strict?: boolean | undefined;
+  /** What becomes of the inputs of workflows. Default: a digest of each is recorded. */
+  readonly inputs?: InputPolicy | undefined;
 }
 
 /** What a worker needs to keep the audit and to run the ready-made pipelines. */
@@ -48,6 +51,10 @@ export interface Config extends BatchtrailOptions {
     /** A module that exports the `dataConverter` of the user's workers and clients. */
     readonly dataConverter?: string | undefined;
   };
+  readonly temporal: {
+    /** Where Temporal's Web UI is, for links to runs. */
+    readonly ui?: string | undefined;
+  };
 }
 
 const DEFAULT_AUDIT_URL = 'sqlite:./.batchtrail';
@@ -61,7 +68,12 @@ export function loadConfig(named: string | undefined, env: Environment = process
   const file = explicit ?? DEFAULT_CONFIG_FILE;
   const folder = dirname(resolve(file));
   const data = readConfigFile(file, explicit !== undefined) ?? {};
-  const { audit, connections, worker } = checked(fileShape(folder, env), data, 'config', `${file}: `);
+  const { audit, connections, worker, temporal } = checked(
+    fileShape(folder, env),
+    data,
+    'config',
+    `${file}: `,
+  );
   const url = env.BATCHTRAIL_AUDIT_URL
     ? absoluteUrl(env.BATCHTRAIL_AUDIT_URL, process.cwd())
     : (audit?.url ?? absoluteUrl(DEFAULT_AUDIT_URL, folder));
@@ -72,6 +84,7 @@ export function loadConfig(named: string | undefined, env: Environment = process
     audit: { ...audit, url, outbox },
     connections: connections ?? {},
     worker: { ...worker, taskQueue: worker?.taskQueue ?? DEFAULT_TASK_QUEUE },
+    temporal: temporal ?? {},
   });
 }
 
@@ -84,6 +97,7 @@ export function checkOptions(value: unknown, at: string): Pick<Config, 'audit'> 
       schema: optional(text),
       outbox: optional(pathFrom(folder, text)),
       strict: optional(flag),
+      inputs: optional(inputsShape(text)),
     }),
     connections: connectionsShape(folder, text),
   });
@@ -105,6 +119,7 @@ function fileShape(folder: string, env: Environment) {
         schema: optional(setting),
         outbox: optional(pathFrom(folder, setting)),
         strict: optional(flag),
+        inputs: optional(inputsShape(setting)),
       }),
     ),
     connections: connectionsShape(folder, setting),
@@ -116,7 +131,12 @@ function fileShape(folder: string, env: Environment) {
         dataConverter: optional(pathFrom(folder, setting)),
       }),
     ),
+    temporal: optional(object({ ui: optional(webAddress(setting)) })),
   });
+}
+
+function inputsShape(setting: Check<string>): Check<InputPolicy> {
+  return object({ keep: optional(flag), redact: optional(listOf(setting)) });
 }
 
 function connectionsShape(folder: string, setting: Check<string>) {
@@ -133,6 +153,15 @@ function expanded(env: Environment): Check<string> {
       if (!found) throw new ShapeError(`${at} needs the environment variable ${name}, which is not set`);
       return found;
     });
+}
+
+/** Without a slash at its end. */
+function webAddress(setting: Check<string>): Check<string> {
+  return (value, at) => {
+    const address = setting(value, at);
+    if (/^https?:\/\//i.test(address) && URL.canParse(address)) return address.replace(/\/+$/, '');
+    throw new ShapeError(`${at} must be an address like http://localhost:8233, not ${show(address)}`);
+  };
 }
 
 function pathFrom(folder: string, setting: Check<string>): Check<string> {

@@ -70,12 +70,14 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       { openStore, openOutbox: () => openOutbox(audit.outbox), strict: audit.strict ?? false },
       this.#gate,
       () => Runtime.instance().logger,
+      audit.inputs,
     );
     this.#sinks = auditSinks(this.#auditor);
     this.#activities = connections
-      ? createActivities(connections, async () =>
-          (await engineFor(audit.url, 'audit.url')).openAuditReader(audit),
-        )
+      ? createActivities(connections, {
+          openReader: async () => (await engineFor(audit.url, 'audit.url')).openAuditReader(audit),
+          store: () => this.#auditor.recorder.store,
+        })
       : {};
     this.activityInterceptor = auditActivities(this.#auditor);
   }

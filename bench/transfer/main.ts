@@ -1,8 +1,8 @@
 /**
  * `npm run bench:transfer`: how long a table takes from PostgreSQL to S3, to SQLite and to PostgreSQL, beside what the
  * databases' own tools take for the same, and beside other programs for it (sling, dlt) where they are on PATH. All take
- * turns, round by round, and each ratio is formed within its round. Then how much memory the worker needs above what it
- * has when idle, also for ten times the rows.
+ * turns, round by round, and each ratio is formed within its round. Ours is by a worker that has moved a few rows before.
+ * Then how much memory it needs above what it has when idle, also for ten times the rows.
  * Options: --rows (2000000), --rounds (3), --only s3,sqlite,postgres, --large (ten times the rows, once, for memory).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ import { spread } from '../spread.js';
 import type { Destination, Places } from './destinations.js';
 import { DESTINATIONS } from './destinations.js';
 import { LIMITS } from './limits.js';
-import { Bench } from './ours.js';
+import { Bench, FEW } from './ours.js';
 import { findPeers } from './peers.js';
 import { fill } from './table.js';
 
@@ -49,6 +49,7 @@ try {
   const bench = await Bench.open(places, temporal.address, db);
   const peers = findPeers();
   report(`peers: ${peers.map(({ name }) => name).join(', ') || 'none is on PATH'}`);
+  await fill(db, FEW, 1_000);
   report(`filling ${rows} rows: ${Math.round((await fill(db, 'bench.rows', rows)) / MEGABYTE)} MB as CSV`);
 
   for (const destination of destinations) {

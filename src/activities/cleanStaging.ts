@@ -1,7 +1,9 @@
 /** Removes staged objects that nobody needs any more. */
 import { batchStep } from '../audit/batchScope.js';
-import type { Connections } from './connections.js';
+import type { Staging } from '../engines/transferContract.js';
+import type { Beat } from './beating.js';
 import { beating } from './beating.js';
+import type { Connections } from './connections.js';
 import { withPlace } from './connections.js';
 import { batchFolder } from './staged.js';
 
@@ -14,23 +16,38 @@ export function cleanStaging(
   connections: Connections,
   { staging, own }: { staging: string; own: boolean },
 ): Promise<{ removed: number }> {
-  return beating(({ signal, report }) =>
-    withPlace(connections, { role: 'openStaging', name: staging, signal }, async (area) => {
+  return beating((beat) =>
+    withPlace(connections, { role: 'openStaging', name: staging, signal: beat.signal }, async (area) => {
       const step = batchStep();
-      const oldest = Date.now() - KEPT_MS;
-      // Other audit stores may stage in the same place, and their objects are theirs.
-      const objects = await area.list(step.storeID);
-      const isOwn = (name: string): boolean => own && name.startsWith(`${batchFolder(step)}/`);
-      const names = objects
-        .filter(({ name, changedAt }) => isOwn(name) || changedAt.getTime() < oldest)
-        .map(({ name }) => name);
-      for (let from = 0; from < names.length; from += GROUP) {
-        signal.throwIfAborted();
-        await area.remove(names.slice(from, from + GROUP));
-        report({ removed: Math.min(names.length, from + GROUP) });
-      }
-      step.message(`${names.length} staged objects removed`);
-      return { removed: names.length };
+      const removed = await removeStaged(area, beat, async () => (own ? [batchFolder(step)] : []));
+      step.message(`${removed} staged objects removed`);
+      return { removed };
     }),
   );
+}
+
+/** Removes what is too old, and all that is in the folders which `useless` chooses from those that are there. */
+export async function removeStaged(
+  area: Staging,
+  { signal, report }: Beat,
+  useless: (folders: readonly string[]) => Promise<readonly string[]>,
+): Promise<number> {
+  const oldest = Date.now() - KEPT_MS;
+  // Other audit stores may stage in the same place, and their objects are theirs.
+  const objects = await area.list(batchStep().storeID);
+  const gone = new Set(await useless([...new Set(objects.map(({ name }) => folderOf(name)))]));
+  const names = objects
+    .filter(({ name, changedAt }) => gone.has(folderOf(name)) || changedAt.getTime() < oldest)
+    .map(({ name }) => name);
+  for (let from = 0; from < names.length; from += GROUP) {
+    signal.throwIfAborted();
+    await area.remove(names.slice(from, from + GROUP));
+    report({ removed: Math.min(names.length, from + GROUP) });
+  }
+  return names.length;
+}
+
+/** The batch's: `<store>/<batch>`. */
+function folderOf(name: string): string {
+  return name.split('/', 2).join('/');
 }

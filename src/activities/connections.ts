@@ -1,6 +1,6 @@
 import { BadConfig, BadInput } from '../domain/errors.js';
 import { show } from '../domain/shape.js';
-import type { Warehouse } from '../engines/contract.js';
+import type { Engine, Warehouse } from '../engines/contract.js';
 import { anyEngineFor } from '../engines/index.js';
 import type { PlaceOptions, TransferEngine } from '../engines/transferContract.js';
 
@@ -54,6 +54,15 @@ export async function withPlace<R extends keyof typeof ROLES, T>(
   } finally {
     await place.close();
   }
+}
+
+/** The names of the connections that can be opened so. */
+export async function connectionsThat(connections: Connections, open: keyof Engine): Promise<string[]> {
+  const names: string[] = [];
+  for (const [name, { url }] of Object.entries(connections)) {
+    if ((await anyEngineFor(url, `connections.${name}.url`))[open]) names.push(name);
+  }
+  return names;
 }
 
 function connectionOf(connections: Connections, name: string): Connections[string] {

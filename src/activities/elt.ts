@@ -1,6 +1,6 @@
 /** The steps of the `elt` pipeline. Each reports what it did to the audit and stamps its rows with the BatchID. */
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
-import { batch } from '../audit/batchScope.js';
+import { batch, batchStep } from '../audit/batchScope.js';
 import type { EltActivities, StagedTable } from '../domain/elt.js';
 import { NotFound } from '../domain/errors.js';
 import { formatTableName, parseTableName } from '../domain/table.js';
@@ -12,7 +12,7 @@ import { withWarehouse } from './connections.js';
 export function eltActivities(connections: Connections): EltActivities {
   return {
     async extractTable({ source, target, from, to }) {
-      const current = batch();
+      const current = batchStep();
       const signal = cancellationSignal();
       const fromTable = parseTableName(from, 'from');
       const toTable = parseTableName(to, 'to');
@@ -24,7 +24,12 @@ export function eltActivities(connections: Connections): EltActivities {
         withWarehouse(connections, target, async (warehouse) => {
           current.rows({ source: origin.label, target: warehouse.label });
           const rows = await origin.read(fromTable, signal);
-          const rowsProcessed = await warehouse.stage(toTable, current.id, rows, onProgress);
+          const rowsProcessed = await warehouse.stage(
+            toTable,
+            { storeID: current.storeID, logID: current.id },
+            rows,
+            onProgress,
+          );
           current.rows({ processed: rowsProcessed });
           return { rowsProcessed };
         }),

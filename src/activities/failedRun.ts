@@ -1,14 +1,15 @@
 /** One run that is to be done again: what Temporal says of it, and the run that takes its place. */
-import { activityInfo, Context, heartbeat } from '@temporalio/activity';
 import { encodeToPayload } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { isNotFound } from '../audit/temporalReader.js';
-import type { PipelineLog } from '../domain/model.js';
+import type { BatchRecord, PipelineLog } from '../domain/model.js';
 import type { Refusal, ReplayMark, ReplayRun } from '../domain/replay.js';
 import { refuse, REPLAY_MEMO, replayMark } from '../domain/replay.js';
+import { NOT_RESTORED, startedAsRecorded } from './recordedStart.js';
+import type { ResetPoint } from './resetPoint.js';
 import { resetPoint } from './resetPoint.js';
 
 /** gRPC's code. */
@@ -27,43 +28,38 @@ function takenOver(started: Started): Pick<Started, (typeof TAKEN_OVER)[number]>
   return Object.fromEntries(TAKEN_OVER.map((field) => [field, started[field] ?? null]));
 }
 
+/** How the run that takes its place is started. */
+export interface NewStart {
+  readonly started: Started;
+  /** What differs from the first one. */
+  readonly note?: string;
+}
+
 /** One batch whose latest run is to be done again. */
 export class FailedRun {
-  readonly client = Context.current().client;
   readonly #logID: number;
-  readonly #run: ReplayRun;
-  readonly #request: string;
 
   constructor(
-    { LogID, WorkflowID, RunID }: PipelineLog,
-    /** This batch, and those that it is a replay of. */
-    readonly chain: readonly PipelineLog[],
+    readonly client: Client,
+    readonly record: BatchRecord,
+    readonly run: ReplayRun = { workflowId: record.batch.WorkflowID!, runId: record.batch.RunID! },
   ) {
-    const { workflowExecution, activityId } = activityInfo();
-    this.#logID = LogID;
-    // After a reset the batch's latest run is another one: an attempt tells the next one which it was about.
-    this.#run = (activityInfo().heartbeatDetails as ReplayRun | undefined) ?? {
-      workflowId: WorkflowID!,
-      runId: RunID!,
-    };
-    heartbeat(this.#run);
-    this.#request = `${workflowExecution?.runId} ${activityId}`;
+    this.#logID = record.batch.LogID;
   }
 
-  /** An earlier attempt of this activity may have begun it, and not lived to say so. */
-  async begunBefore(): Promise<ReplayRun | undefined> {
-    if (activityInfo().attempt === 1) return undefined;
+  /** An earlier attempt to begin it may not have lived to say so. */
+  async begunBefore(request: string): Promise<ReplayRun | undefined> {
     const latest = await this.#latest();
-    if (latest?.mark?.request === this.#request) return { ...this.#run, runId: latest.runId };
+    if (latest?.mark?.request === request) return { ...this.run, runId: latest.runId };
     const resetRunId = await this.#resetRunId();
-    return resetRunId ? { ...this.#run, runId: resetRunId } : undefined;
+    return resetRunId ? { ...this.run, runId: resetRunId } : undefined;
   }
 
   /** Two runs of one workflow id can't go on at the same time; and Temporal knows of a replay before the audit does. */
-  async #conflict(): Promise<Refusal | undefined> {
+  async conflict(): Promise<Refusal | undefined> {
     const latest = await this.#latest();
-    if (!latest || latest.runId === this.#run.runId) return undefined;
-    const { workflowId, runId } = this.#run;
+    if (!latest || latest.runId === this.run.runId) return undefined;
+    const { workflowId, runId } = this.run;
     const isReplay = latest.mark?.run === runId || latest.runId === (await this.#resetRunId());
     const where = `workflow ${workflowId}, run ${latest.runId}`;
     if (latest.isRunning) {
@@ -82,24 +78,32 @@ export class FailedRun {
   }
 
   /** With the input, and all else, that Temporal has recorded; byte for byte, as a codec may have encrypted it. */
-  async start(): Promise<ReplayRun | Refusal> {
+  async newStart(): Promise<NewStart | Refusal> {
+    const started = (await this.#events(1))?.[0]?.workflowExecutionStartedEventAttributes;
+    if (started) return { started };
+    const recorded = await startedAsRecorded(this.record, this.client.options.loadedDataConverter);
+    return 'refused' in recorded ? recorded : { started: recorded, note: NOT_RESTORED };
+  }
+
+  /** `earlier`: the batches that this one is a replay of. */
+  async start(
+    { started, note }: NewStart,
+    earlier: readonly PipelineLog[],
+    request: string,
+  ): Promise<ReplayRun | Refusal> {
     const { workflowService, options } = this.client;
-    const events = await this.#events(1);
-    const started = events?.[0]?.workflowExecutionStartedEventAttributes;
-    if (!started) return this.#erased();
-    const conflict = await this.#conflict();
-    if (conflict) return conflict;
-    const { workflowId, runId } = this.#run;
+    const { workflowId, runId } = this.run;
+    const chain = [this.record.batch, ...earlier];
     const mark: ReplayMark = {
       run: runId,
-      batches: this.chain.map(({ LogID }) => LogID),
-      startTime: this.chain.at(-1)!.StartTime,
-      request: this.#request,
+      batches: chain.map(({ LogID }) => LogID),
+      startTime: chain.at(-1)!.StartTime,
+      request,
     };
     try {
       const { runId: newRunId } = await workflowService.startWorkflowExecution({
         ...takenOver(started),
-        ...{ namespace: options.namespace, workflowId, identity: options.identity, requestId: this.#request },
+        ...{ namespace: options.namespace, workflowId, identity: options.identity, requestId: request },
         memo: {
           fields: {
             ...started.memo?.fields,
@@ -109,45 +113,43 @@ export class FailedRun {
         workflowIdReusePolicy: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
       });
-      return { workflowId, runId: newRunId };
+      return { workflowId, runId: newRunId, ...(note === undefined ? {} : { note }) };
     } catch (error) {
       if (!isGrpcServiceError(error) || Number(error.code) !== ALREADY_EXISTS) throw error;
       // Somebody was faster.
-      return (await this.#conflict()) ?? Promise.reject(error);
+      return (await this.conflict()) ?? Promise.reject(error);
     }
   }
 
-  /** The batch goes on in a new run, which keeps what had succeeded. */
-  async reset(): Promise<ReplayRun | Refusal> {
+  /** Where the batch goes on from, with what had succeeded. */
+  async resetPoint(): Promise<ResetPoint | Refusal> {
     const events = await this.#events();
-    if (!events) return this.#erased();
-    const task = resetPoint(events);
-    if (task === undefined) {
-      return refuse(`Batch ${this.#logID} ended before it did anything. Replay it from its start`);
+    if (!events) {
+      return refuse(
+        `Temporal has erased the history of batch ${this.#logID} (run ${this.run.runId}), and with it the steps that could be kept. ` +
+          'Replay it from its start',
+      );
     }
-    const conflict = await this.#conflict();
-    if (conflict) return conflict;
-    const { workflowId, runId } = this.#run;
+    return (
+      resetPoint(events) ??
+      refuse(`Batch ${this.#logID} ended before it did anything. Replay it from its start`)
+    );
+  }
+
+  async reset({ task }: ResetPoint, request: string): Promise<ReplayRun> {
+    const { workflowId, runId } = this.run;
     const { runId: newRunId } = await this.client.workflowService.resetWorkflowExecution({
       namespace: this.client.options.namespace,
       workflowExecution: { workflowId, runId },
       reason: `Replay of batch ${this.#logID}`,
       workflowTaskFinishEventId: task,
-      requestId: this.#request,
+      requestId: request,
     });
     return { workflowId, runId: newRunId };
   }
 
-  #erased(): Refusal {
-    const { runId } = this.#run;
-    return refuse(
-      `Temporal has erased the history of batch ${this.#logID} (run ${runId}), and with it the input. ` +
-        `Start it again by hand, and then: batchtrail dismiss ${this.#logID} --reason …`,
-    );
-  }
-
   async #events(limit?: number) {
-    const { workflowId, runId } = this.#run;
+    const { workflowId, runId } = this.run;
     const { workflowService, workflow, options } = this.client;
     try {
       if (limit === undefined)
@@ -164,7 +166,7 @@ export class FailedRun {
 
   /** The run that has the workflow id now. */
   async #latest() {
-    const description = await describe(this.client, this.#run.workflowId);
+    const description = await describe(this.client, this.run.workflowId);
     if (!description) return undefined;
     const { status, memo, runId } = description;
     return {
@@ -176,7 +178,7 @@ export class FailedRun {
   }
 
   async #resetRunId(): Promise<string | undefined> {
-    const { workflowId, runId } = this.#run;
+    const { workflowId, runId } = this.run;
     const description = await describe(this.client, workflowId, runId);
     return description?.raw.workflowExtendedInfo?.resetRunId || undefined;
   }

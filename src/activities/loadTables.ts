@@ -1,13 +1,15 @@
-/** Loads what was extracted, when all counts of all tables agree. */
+/** Loads what is staged, chunk by chunk as they come, and lets it stand when all counts of all tables agree. */
+import { posix } from 'node:path';
 import { batchStep } from '../audit/batchScope.js';
 import { checkConserved, describeCounts } from '../domain/conserved.js';
 import type { TableCounts } from '../domain/conserved.js';
 import { Overtaken } from '../domain/errors.js';
 import { parseTableName } from '../domain/table.js';
 import type {
-  ExtractedTable,
+  EarlyLoad,
   OvertakenLoad,
-  TableStep,
+  PlannedTable,
+  StagedChunk,
   TransferActivities,
   TransferCounts,
 } from '../domain/transfer.js';
@@ -17,28 +19,27 @@ import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withPlace } from './connections.js';
 import { claimOf } from './cursor.js';
-import { batchFolder } from './staged.js';
+import { chunkObject } from './staged.js';
+import { StagedChunks, StillMissing } from './stagedChunks.js';
 import { openChunk, readManifest } from './staging.js';
 
 type LoadStep = Parameters<TransferActivities['loadTables']>[0];
+type LoadedTable = LoadStep['tables'][number];
 
 export function loadTables(
   connections: Connections,
-  { source, staging, target, tables, mode, allowRejected, replaces }: LoadStep,
-): Promise<TransferCounts | OvertakenLoad> {
+  { source, staging, target, extraction, tables, mode, allowRejected, replaces }: LoadStep,
+): Promise<TransferCounts | OvertakenLoad | EarlyLoad> {
   const step = batchStep();
   return beating(({ signal, report }) =>
     withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>
       withPlace(connections, { role: 'openTarget', name: target, signal }, async (to) => {
         step.rows({ source: area.label, target: to.label });
-        const stagedSizes = await sizesOf(area, batchFolder(step));
-        const loading = new Map<LoadingTable, Hops>();
-        for (const { step: table, extracted } of tables) {
-          const claim = claimOf(source, table);
-          loading.set(
-            { ...(await loadingTable(area, table, extracted, mode)), claim },
-            hops(table, extracted, stagedSizes),
-          );
+        const chunks = new StagedChunks(extraction, signal);
+        const loading = new Map<LoadingTable, LoadedTable>();
+        for (const table of tables) {
+          const claim = claimOf(source, table.step);
+          loading.set({ ...(await loadingTable({ area, chunks, mode }, table)), claim }, table);
         }
         const total = { before: 0, after: 0, loaded: 0, rejected: 0 };
         const verified: TableCounts[] = [];
@@ -51,7 +52,10 @@ export function loadTables(
           allowRejected,
           onProgress: (rows) => report({ tables: verified.length, rows }),
           async verify(table, counts) {
-            const all = { ...loading.get(table)!, ...hopsInTarget(counts) };
+            const all = {
+              ...(await hops({ area, chunks }, loading.get(table)!)),
+              ...hopsInTarget(counts),
+            };
             checkConserved(all, { allowRejected });
             verified.push(all);
             for (const name of ['before', 'after', 'loaded', 'rejected'] as const)
@@ -59,11 +63,13 @@ export function loadTables(
           },
         };
         try {
+          // The transaction begins when there is something for it to do.
+          await load.tables[0]!.chunks[0]!.staged();
           await to.load(load);
         } catch (error) {
-          if (!(error instanceof Overtaken)) throw error;
+          if (!(error instanceof Overtaken || error instanceof StillMissing)) throw error;
           step.message(error.message);
-          return { overtaken: error.message };
+          return error instanceof Overtaken ? { overtaken: error.message } : { waitedFor: error.object };
         }
         // Only now: what a transaction that was taken back has counted is nobody's count.
         for (const counts of verified) step.log(counts.table, { message: describeCounts(counts) });
@@ -80,36 +86,47 @@ export function loadTables(
   );
 }
 
+interface From {
+  readonly area: Staging;
+  readonly chunks: StagedChunks;
+}
+
 async function loadingTable(
-  area: Staging,
-  { to, cursor }: TableStep,
-  { name, chunks }: ExtractedTable,
-  mode: LoadStep['mode'],
+  { area, chunks, mode }: From & Pick<LoadStep, 'mode'>,
+  { step: { to, cursor }, planned }: LoadedTable,
 ): Promise<LoadingTable> {
-  const { columns, key } = await readManifest(area, name);
+  const { columns, key } = await readManifest(area, planned.name);
   return {
     to: parseTableName(to, 'to'),
     columns,
     key: mode === 'merge' ? key : [],
     cursor: cursor?.column,
-    chunks: chunks.map(({ object, rows }) => ({ rows, object, open: () => openChunk(area, object) })),
+    chunks: objectsOf(planned).map((object) => {
+      const staged = async (): Promise<void> => void (await chunks.get(object));
+      return { object, staged, open: async () => staged().then(() => openChunk(area, object)) };
+    }),
   };
 }
 
-type Hops = Pick<TableCounts, 'table' | 'source' | 'extracted' | 'staged'>;
+function objectsOf({ name, chunks }: PlannedTable): string[] {
+  return Array.from({ length: chunks }, (_, chunk) => chunkObject(name, chunk));
+}
 
-function hops(
-  { to }: TableStep,
-  { sourceRows, chunks }: ExtractedTable,
-  sizes: ReadonlyMap<string, number>,
-): Hops {
-  const sum = (of: ExtractedTable['chunks']): number => of.reduce((rows, chunk) => rows + chunk.rows, 0);
+async function hops(
+  { area, chunks }: From,
+  { step, planned }: LoadedTable,
+): Promise<Pick<TableCounts, 'table' | 'source' | 'extracted' | 'staged'>> {
+  const sizes = new Map(
+    (await area.list(posix.dirname(planned.name))).map(({ name, bytes }) => [name, bytes]),
+  );
+  const staged = await Promise.all(objectsOf(planned).map((object) => chunks.get(object)));
+  const sum = (of: readonly StagedChunk[]): number => of.reduce((rows, chunk) => rows + chunk.rows, 0);
   return {
-    table: to,
-    source: sourceRows,
-    extracted: sum(chunks),
+    table: step.to,
+    source: planned.sourceRows,
+    extracted: sum(staged),
     // An object of another size is not the one that was put there.
-    staged: sum(chunks.filter(({ object, bytes }) => sizes.get(object) === bytes)),
+    staged: sum(staged.filter(({ object, bytes }) => sizes.get(object) === bytes)),
   };
 }
 
@@ -119,8 +136,4 @@ function hopsInTarget({
   ofBatch,
 }: LoadCounts): Pick<TableCounts, 'loaded' | 'rejected' | 'inTarget'> {
   return { loaded, rejected, inTarget: ofBatch };
-}
-
-async function sizesOf(area: Staging, prefix: string): Promise<Map<string, number>> {
-  return new Map((await area.list(prefix)).map(({ name, bytes }) => [name, bytes]));
 }

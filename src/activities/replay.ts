@@ -1,13 +1,13 @@
 /** The activities of a replay: which batches are open, whether one may be done again, and what becomes of it. */
-import { activityInfo } from '@temporalio/activity';
-import { isTriedAgain, openBatches } from '../audit/openBatches.js';
-import type { PipelineLog } from '../domain/model.js';
-import type { Refusal, ReplayActivities, ReplayInput } from '../domain/replay.js';
-import { refuse } from '../domain/replay.js';
+import { activityInfo, Context, heartbeat } from '@temporalio/activity';
+import { openBatches } from '../audit/openBatches.js';
+import type { ReplayActivities, ReplayRun } from '../domain/replay.js';
 import type { AuditReader } from '../engines/contract.js';
 import { beating } from './beating.js';
 import { endOf } from './endOf.js';
 import { FailedRun } from './failedRun.js';
+import { findChain, refusal, unknownBatch } from './mayReplay.js';
+import { stuck } from './stuck.js';
 
 export function replayActivities(openReader: () => Promise<AuditReader>): ReplayActivities {
   return {
@@ -16,19 +16,45 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
 
     async beginReplay(input) {
       const { batchId, from = 'start' } = input;
-      const chain = await reading(openReader, (reader) => findChain(reader, batchId));
-      const [batch] = chain;
-      if (!batch) return refuse(`There is no batch ${batchId}. See: batchtrail batches`);
-      if (batch.WorkflowType === null) {
-        return refuse(`Batch ${batchId} is an activity without a workflow. Start it again by hand`);
-      }
-      const run = new FailedRun(batch, chain);
-      const begun = (await run.begunBefore()) ?? refusal(batch, input);
+      const [record, ...earlier] = await reading(openReader, (reader) => findChain(reader, batchId));
+      if (!record) return unknownBatch(batchId);
+      const { client } = Context.current();
+      const { workflowExecution, activityId, attempt, namespace } = activityInfo();
+      const request = `${workflowExecution?.runId} ${activityId}`;
+      // After a reset the batch's latest run is another one: an attempt tells the next one which it was about.
+      const known = activityInfo().heartbeatDetails as ReplayRun | undefined;
+      const run = new FailedRun(client, record, known);
+      heartbeat(run.run);
+      const begun =
+        (attempt > 1 && (await run.begunBefore(request))) || refusal(record.batch, input, namespace);
       if (begun) return begun;
-      return from === 'start' ? run.start() : run.reset();
+      const beginning = await (from === 'start' ? run.newStart() : run.resetPoint());
+      if ('refused' in beginning) return beginning;
+      const conflict = await run.conflict();
+      if (conflict) return conflict;
+      return 'task' in beginning
+        ? run.reset(beginning, request)
+        : run.start(
+            beginning,
+            earlier.map(({ batch }) => batch),
+            request,
+          );
     },
 
-    awaitReplay: (run) => beating(({ signal }) => Promise.race([endOf(run), cancelled(signal)])),
+    awaitReplay: (run) =>
+      beating(async ({ signal }) => {
+        const waiting = new AbortController();
+        try {
+          const { client } = Context.current();
+          return await Promise.race([
+            endOf(run),
+            stuck(client, run, AbortSignal.any([signal, waiting.signal])),
+            cancelled(signal),
+          ]);
+        } finally {
+          waiting.abort();
+        }
+      }),
   };
 }
 
@@ -42,48 +68,6 @@ async function reading<T>(
   } finally {
     await reader.close();
   }
-}
-
-/** The batch, the one that it is a replay of, and so on. */
-async function findChain(reader: AuditReader, logID: number): Promise<PipelineLog[]> {
-  const chain: PipelineLog[] = [];
-  for (let next: number | null = logID; next !== null; next = chain.at(-1)!.ReplayOfLogID) {
-    const record = await reader.batch(next);
-    if (!record) break;
-    chain.push(record.batch);
-  }
-  return chain;
-}
-
-/** What the audit itself says against it. */
-function refusal(
-  { LogID, Status, RetryStatus, Resolution, ResolvedByLogID, Namespace }: PipelineLog,
-  { force = false }: ReplayInput,
-): Refusal | undefined {
-  const { namespace } = activityInfo();
-  if (Namespace !== namespace) {
-    return refuse(`Batch ${LogID} ran in namespace ${Namespace}, and this worker is in ${namespace}`);
-  }
-  if (Status === 'Running') return refuse(`Batch ${LogID} still runs. Wait for its end, or terminate it`);
-  if (Status === 'Continued') {
-    return refuse(`Batch ${LogID} was continued as another batch. Replay that one`);
-  }
-  // What took its place may have loaded what it would load again.
-  if (ResolvedByLogID !== null && ResolvedByLogID !== LogID) {
-    return refuse(
-      `Batch ${LogID} is ${Resolution} already by batch ${ResolvedByLogID}. If it has to be done once more, replay that one`,
-    );
-  }
-  if (isTriedAgain({ Status, RetryStatus })) {
-    return refuse(
-      `Batch ${LogID} was tried again as another batch, by the workflow's own retry policy. Replay the last one`,
-    );
-  }
-  const done =
-    Status === 'Success' ? 'has succeeded' : Resolution === 'dismissed' ? 'is dismissed' : undefined;
-  return done && !force
-    ? refuse(`Batch ${LogID} ${done}. With force, it is replayed all the same`)
-    : undefined;
 }
 
 function cancelled(signal: AbortSignal): Promise<never> {

@@ -4,18 +4,29 @@ import type { temporal } from '@temporalio/proto';
 type Event = temporal.api.history.v1.IHistoryEvent;
 type EventID = NonNullable<Event['eventId']>;
 
+export interface ResetPoint {
+  /** The workflow task that is to be done again. */
+  readonly task: EventID;
+  /** What it asked for; null where no step had failed. */
+  readonly step: string | null;
+}
+
 /**
- * The workflow task that is to be done again: the one that asked for the step that the run failed of, else for the last
- * one that failed, else the last of all. Undefined for a run that ended before any was done: it has nothing to keep.
+ * Before the task that asked for the step that the run failed of, else for the last one that failed, else before the last
+ * of all. Undefined for a run that ended before any was done: it has nothing to keep.
  */
-export function resetPoint(events: readonly Event[]): EventID | undefined {
-  const step = namedStep(events) ?? lastFailedStep(events);
-  const asked = step === undefined ? undefined : events.find(({ eventId }) => String(eventId) === step);
+export function resetPoint(events: readonly Event[]): ResetPoint | undefined {
+  const number = namedStep(events) ?? lastFailedStep(events);
+  const asked = number === undefined ? undefined : events.find(({ eventId }) => String(eventId) === number);
+  const activity = asked?.activityTaskScheduledEventAttributes;
+  const child = asked?.startChildWorkflowExecutionInitiatedEventAttributes;
   const task =
-    asked?.activityTaskScheduledEventAttributes?.workflowTaskCompletedEventId ??
-    asked?.startChildWorkflowExecutionInitiatedEventAttributes?.workflowTaskCompletedEventId ??
+    activity?.workflowTaskCompletedEventId ??
+    child?.workflowTaskCompletedEventId ??
     events.findLast((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
-  return task ?? undefined;
+  return task == null
+    ? undefined
+    : { task, step: (activity?.activityType ?? child?.workflowType)?.name ?? null };
 }
 
 /** The step whose failure became the run's: the number of the event that asked for it. */

@@ -20,6 +20,7 @@ import { withPlace } from './connections.js';
 import { loadTables } from './loadTables.js';
 import { cleanStaging } from './cleanStaging.js';
 import { checkCursor } from './cursor.js';
+import { pause } from './pause.js';
 import { planIntervals } from './planIntervals.js';
 import { inOrder, selectionOf, withSnapshot } from './reading.js';
 import { readManifest, stageChunk, writeManifest } from './staging.js';
@@ -60,7 +61,7 @@ export function transferActivities(connections: Connections): TransferActivities
             withSnapshot(from, undefined, async (snapshot) => {
               batchStep().rows({ source: from.label });
               await signalWorkflow({ extraction, snapshot: snapshot.id });
-              while ((await stillRunning(signal, KEEP_ALIVE_MS)) && !(await isReleased())) {
+              while ((await pause(KEEP_ALIVE_MS, signal)) && !(await isReleased())) {
                 await snapshot.keepAlive();
               }
               return { heldMs: Date.now() - startedAt };
@@ -202,20 +203,4 @@ async function isReleased(): Promise<boolean> {
       () => false,
       (error: unknown) => error instanceof ActivityCancelledError,
     );
-}
-
-/** Waits a while; answers false at once when the activity is cancelled. */
-async function stillRunning(signal: AbortSignal, ms: number): Promise<boolean> {
-  if (signal.aborted) return false;
-  return new Promise((resolve) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      resolve(false);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop);
-      resolve(true);
-    }, ms);
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }

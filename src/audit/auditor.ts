@@ -4,6 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Logger } from '@temporalio/common';
+import type { InputPolicy } from '../domain/inputPolicy.js';
 import { isoTime } from '../domain/time.js';
 import { Closer } from './closer.js';
 import type { DeliveryOptions } from './delivery.js';
@@ -42,6 +43,7 @@ export class Auditor {
     readonly options: Omit<DeliveryOptions, 'logger'>,
     readonly gate: Gate,
     readonly logger: () => Logger,
+    readonly inputs: InputPolicy = {},
   ) {}
 
   /** Opens the store, so that a worker whose audit can't work fails before it takes any. */
@@ -69,12 +71,12 @@ export class Auditor {
     await recorder.start();
     this.#recorder = recorder;
     this.#stopObserving = [
-      auditMetrics().observe('outboxDepth', () => recorder.waiting().then(({ waiting }) => waiting)),
-      auditMetrics().observe('outboxAge', () =>
-        recorder.waiting().then(({ oldest }) => secondsSince(oldest)),
-      ),
-      auditMetrics().observe('openBatches', () => this.#openBatches()),
-      auditMetrics().observe('reconcilerLag', () => this.#reconcilerLag()),
+      auditMetrics().observe(['outboxDepth', 'outboxAge'], async () => {
+        const { waiting, oldest } = await recorder.waiting();
+        return { outboxDepth: waiting, outboxAge: oldest === undefined ? 0 : secondsSince(oldest) };
+      }),
+      auditMetrics().observe(['openBatches'], async () => ({ openBatches: await this.#openBatches() })),
+      auditMetrics().observe(['reconcilerLag'], () => ({ reconcilerLag: this.#reconcilerLag() })),
     ];
   }
 
@@ -86,11 +88,11 @@ export class Auditor {
   }
 
   /** The longest of all task queues that it is this process's turn to look at. */
-  #reconcilerLag(): number | undefined {
+  #reconcilerLag(): number {
     const looks = [...this.#desks.values()]
       .flatMap(({ workers }) => workers.map(({ reconciler }) => reconciler.lookedUpTo))
       .filter((look) => look !== undefined);
-    return looks.length === 0 ? undefined : secondsSince(looks.sort()[0]);
+    return looks.length === 0 ? 0 : secondsSince(looks.sort()[0]!);
   }
 
   get recorder(): Recorder {
@@ -123,7 +125,7 @@ export class Auditor {
   }
 
   #openDesk(client: Client, namespace: string): Desk {
-    const temporal = new TemporalReader(client, namespace);
+    const temporal = new TemporalReader(client, namespace, undefined, this.inputs);
     const closer = new Closer(temporal, this.recorder, this.logger());
     const desk: Desk = { temporal, closer, workers: [] };
     this.#desks.set(namespace, desk);
@@ -172,6 +174,6 @@ export class Auditor {
   }
 }
 
-function secondsSince(time: string | undefined): number | undefined {
-  return time === undefined ? undefined : (Date.now() - Date.parse(time)) / 1_000;
+function secondsSince(time: string): number {
+  return (Date.now() - Date.parse(time)) / 1_000;
 }

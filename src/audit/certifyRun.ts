@@ -1,6 +1,7 @@
 import type { PipelineRun } from '../domain/model.js';
 import { FAILED_STATUSES } from '../domain/model.js';
 import type { RunHistory } from './history.js';
+import { knownRuns } from './ledger/find.js';
 import type { RateLimit } from './rateLimit.js';
 import type { Recorder } from './recorder.js';
 import { isNotFound } from './temporalReader.js';
@@ -82,7 +83,7 @@ async function certifyBaseOf(
   { start: { WorkflowID }, baseRunID }: RunHistory,
 ): Promise<void> {
   if (baseRunID === null) return;
-  const [known] = (await recorder.store?.transaction((tx) => tx.findRuns([baseRunID]))) ?? [];
+  const [known] = (await recorder.store?.transaction((tx) => knownRuns(tx, [baseRunID]))) ?? [];
   if (known) return;
   try {
     await certifyRun(temporal, recorder, { WorkflowID, RunID: baseRunID });

@@ -4,12 +4,16 @@ import type { Seal } from '../domain/model.js';
 import type { AuditReader } from '../engines/contract.js';
 
 const AT_ONCE = 1_000;
+/** The clocks of two machines differ by less. */
+export const CLOCKS_DIFFER_MS = 300_000;
 
 /** What one line says that was kept elsewhere: so many seals, and the root of the last one, which contains all others. */
 export interface Digest {
   readonly storeID: string;
   readonly seals: number;
   readonly root: string;
+  /** When it was made. */
+  readonly at?: string | undefined;
 }
 
 export interface Chain {
@@ -27,11 +31,12 @@ export async function readChain(reader: AuditReader, digests: readonly Digest[] 
   const storeID = await reader.storeID();
   const findings = digests.filter((digest) => digest.storeID !== storeID).map(ofOtherStore(storeID));
   const due = rootsByCount(digests.filter((digest) => digest.storeID === storeID));
+  const antedated = antedatedBy(digests.filter((digest) => digest.storeID === storeID));
   let last: Seal | undefined;
   for (;;) {
     const seals = await reader.seals({ after: last?.SealNo ?? 0, limit: AT_ONCE });
     for (const seal of seals) {
-      findings.push(...gapsBetween(last, seal));
+      findings.push(...gapsBetween(last, seal), ...antedated(seal));
       for (const root of due.get(seal.SealNo) ?? []) {
         if (root === seal.Root) continue;
         findings.push(
@@ -57,6 +62,27 @@ function rootsByCount(digests: readonly Digest[]): Map<number, Set<string>> {
   return roots;
 }
 
+/** A seal that a digest does not have yet was made after it, whatever it says of itself. It says so once of each digest. */
+function antedatedBy(digests: readonly Digest[]): (seal: Seal) => string[] {
+  const due = digests.filter(({ at }) => at !== undefined).sort((a, b) => a.seals - b.seals) as Array<
+    Digest & { at: string }
+  >;
+  let latest: (Digest & { at: string }) | undefined;
+  let told: Digest | undefined;
+  return ({ SealNo, SealedAt }) => {
+    while (due[0] && due[0].seals < SealNo) {
+      const next = due.shift()!;
+      if (!latest || next.at > latest.at) latest = next;
+    }
+    if (!latest || latest === told) return [];
+    if (Date.parse(SealedAt) + CLOCKS_DIFFER_MS >= Date.parse(latest.at)) return [];
+    told = latest;
+    return [
+      `seal ${SealNo} says that it is of ${SealedAt}, and the digest of ${latest.at} does not have it: it was made later, or clocks are wrong`,
+    ];
+  };
+}
+
 function ofOtherStore(storeID: string): (digest: Digest) => string {
   return (digest) =>
     `the digest is of the store ${digest.storeID}, and this one is ${storeID}. Compare it with the audit that it was made of`;
@@ -71,7 +97,8 @@ function gapsBetween(last: Seal | undefined, seal: Seal): string[] {
   return [];
 }
 
-const FORMAT = /^batchtrail-digest-1 store=(\S+) seals=(\d+) root=([0-9a-f]{64}|-)(?: at=\S+)?$/;
+const FORMAT =
+  /^batchtrail-digest-1 store=(\S+) seals=(\d+) root=([0-9a-f]{64}|-)(?: at=(\d{4}-\d\d-\d\dT[\d:.]+Z))?$/;
 
 export function formatDigest({ storeID, seals, root }: Digest, now: string): string {
   return `batchtrail-digest-1 store=${storeID} seals=${seals} root=${root} at=${now}`;
@@ -82,12 +109,12 @@ export function parseDigests(text: string, file: string): Digest[] {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
   if (lines.length === 0) throw new BadInput(`${file} is empty. Make one with: batchtrail digest > ${file}`);
   return lines.map((line, index) => {
-    const [, storeID = '', seals, root = ''] = FORMAT.exec(line.trim()) ?? [];
+    const [, storeID = '', seals, root = '', at] = FORMAT.exec(line.trim()) ?? [];
     if (seals === undefined) {
       throw new BadInput(
         `Line ${index + 1} of ${file} is no digest: ${JSON.stringify(line.slice(0, 60))}. Keep lines as batchtrail digest prints them`,
       );
     }
-    return { storeID, seals: Number(seals), root };
+    return { storeID, seals: Number(seals), root, at };
   });
 }

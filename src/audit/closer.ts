@@ -3,8 +3,8 @@
  * the isolate's hint that a run is about to close, and a regular look at what is not certified yet, for the ends that no
  * worker sees (terminated, timed out, a worker that died).
  *
- * Reading a history costs as much as a step. A worker that is busy shows at once what the look itself tells of runs that
- * ended well, and reads their histories when it has time, or when they have waited long enough.
+ * Reading a history costs as much as a step. While many runs end, a worker shows at once what the look itself tells of
+ * those that ended well, and reads their histories when fewer do, or when they have waited long enough.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,12 +30,9 @@ const MOST_AT_ONCE = 8;
 /** Histories read in a second, and at once after a quiet time: more than a worker's runs end, and no flood after an outage. */
 const PER_SECOND = 200;
 const DRAIN_MS = 5_000;
-/**
- * From this share of its thread's time on, a worker is called busy: measured so, it holds on fast machines and slow ones.
- * It counts over some looks: a moment's work is no load.
- */
-const BUSY_FROM = 0.4;
-const LOOKS = 5;
+/** With more ends than these in a second, a worker is called busy: up to then, reading their histories is no load. */
+const FEW = 5;
+const SECOND_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 const WHILE_DOWN_MS = 1_000;
 
@@ -54,8 +51,8 @@ export class Closer {
     open: undefined,
     ended: undefined,
   };
-  #loopAtLook = performance.eventLoopUtilization();
-  #load = 0;
+  /** When the latest ends were announced, no more of them than it takes to be busy. */
+  #latest: number[] = [];
   #isStopping = false;
   #isOver = false;
 
@@ -71,7 +68,6 @@ export class Closer {
   start(): void {
     const lookMs = this.recorder.store?.pace.lookMs ?? WHILE_DOWN_MS;
     this.#timer = setTimeout(() => {
-      this.#measureLoad();
       this.#look = this.lookForEnds().finally(() => {
         this.#look = undefined;
         if (!this.#isStopping) this.start();
@@ -81,18 +77,12 @@ export class Closer {
   }
 
   get #isBusy(): boolean {
-    return this.#load > BUSY_FROM;
-  }
-
-  #measureLoad(): void {
-    const loop = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(loop, this.#loopAtLook);
-    this.#loopAtLook = loop;
-    this.#load += (utilization - this.#load) / LOOKS;
+    return this.#latest.length > FEW && performance.now() - this.#latest[0]! < SECOND_MS;
   }
 
   /** A worker says that this run is about to close. */
   expectClose(run: RunKey): void {
+    this.#latest = [...this.#latest.slice(-FEW), performance.now()];
     if (!this.#isBusy) void this.#certify(run, READ_AFTER_MS);
   }
 

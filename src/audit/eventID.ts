@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 
-/** One attempt has one start and one end; log lines are numbered; a batch can be resolved more than once. */
-export type Slot = 'start' | 'end' | 'resolution' | `log:${number}`;
+/** One attempt has one start and one end, a run one input; log lines are numbered; a batch can be resolved more than once. */
+export type Slot = 'start' | 'end' | 'input' | 'resolution' | `log:${number}`;
 
 /**
  * Derived, never random: whoever writes the event of this place writes the same id, so writing twice is harmless.

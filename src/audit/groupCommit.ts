@@ -1,5 +1,6 @@
 /** What is written to the audit store, and how: all that came meanwhile in one transaction. */
 import type { AuditStore } from '../engines/contract.js';
+import { BatchGone } from '../domain/errors.js';
 import type { PipelineEvent, RunStart } from '../domain/model.js';
 import { closeRuns } from './ledger/closeRuns.js';
 import { inLedger } from './ledger/ledger.js';
@@ -79,11 +80,14 @@ export async function writeGroup<C extends Change>(
     measure(changes, performance.now() - begun);
     return refused;
   } catch (error) {
+    const [first] = changes;
+    // Whatever state the store is in, that does not change.
+    if (error instanceof BatchGone && first && changes.length === 1) return new Map([[first, error]]);
     if (!began || changes.length === 1) throw error;
   }
   for (const change of changes) {
     try {
-      await writeGroup(store, [change]);
+      for (const [one, error] of await writeGroup(store, [change])) refused.set(one, error);
     } catch (error) {
       refused.set(change, error);
       const noneTaken = refused.size === 1 + changes.indexOf(change);

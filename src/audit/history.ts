@@ -9,6 +9,7 @@ import {
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { returnedCounts } from '../domain/counts.js';
+import type { InputPolicy } from '../domain/inputPolicy.js';
 import type { BatchStatus, Counts, RetryStatus, RunStart } from '../domain/model.js';
 import { pipelineName } from '../domain/pipeline.js';
 import { REPLAY_MEMO, replayMark } from '../domain/replay.js';
@@ -17,6 +18,8 @@ import { storable } from '../domain/text.js';
 import { isoTime } from '../domain/time.js';
 import { describeError } from './describeError.js';
 import type { ErrorText } from './describeError.js';
+import type { RunInput } from './recordedInput.js';
+import { runInput } from './recordedInput.js';
 
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
@@ -28,8 +31,17 @@ export interface RunHistory {
   readonly lastEventID: number | null;
   /** The run that this one was reset from. */
   readonly baseRunID: string | null;
+  /** Where it was reset, and the runs before it were: what these had done in that time is done again. */
+  readonly redone: readonly TimeSpan[];
   /** Of the ids, types and times of its events; null where there is no history. */
   readonly historyHash: string | null;
+  /** Null where there is no history. */
+  readonly input: RunInput | null;
+}
+
+export interface TimeSpan {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface RunEnd {
@@ -86,6 +98,7 @@ export async function parseHistory(
   runID: string,
   events: readonly HistoryEvent[],
   converter: LoadedDataConverter,
+  inputs: InputPolicy,
 ): Promise<RunHistory> {
   const first = events[0];
   if (!first?.workflowExecutionStartedEventAttributes) {
@@ -96,16 +109,24 @@ export async function parseHistory(
     end: await parseEnd(events.at(-1), converter),
     activities: await parseActivities(events, converter),
     lastEventID: Number(events.at(-1)!.eventId),
-    baseRunID: resetOf(events)?.baseRunId || null,
+    baseRunID: events.findLast(isReset)?.workflowTaskFailedEventAttributes?.baseRunId || null,
+    redone: redoneIn(events),
     historyHash: hashOf(events),
+    input: runInput(first.workflowExecutionStartedEventAttributes.input?.payloads ?? [], inputs),
   };
 }
 
 /** What Temporal writes between the events that a reset run took over and its own. */
-function resetOf(events: readonly HistoryEvent[]) {
-  return events
-    .map((event) => event.workflowTaskFailedEventAttributes)
-    .findLast((task) => task?.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW);
+export function isReset({ workflowTaskFailedEventAttributes }: HistoryEvent): boolean {
+  const { WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW } = WorkflowTaskFailedCause;
+  return workflowTaskFailedEventAttributes?.cause === WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW;
+}
+
+/** Each from the last event that was taken over to the reset. */
+function redoneIn(events: readonly HistoryEvent[]): TimeSpan[] {
+  return events.flatMap((event, index) =>
+    isReset(event) ? [{ from: time(events[index - 1]?.eventTime), to: time(event.eventTime) }] : [],
+  );
 }
 
 /** Not of payloads: a codec may encrypt them anew, and a later version of the protocol have more fields. */
@@ -233,8 +254,7 @@ async function parseActivities(
       activity.lastFailure = await errorText(started.lastFailure, converter);
       continue;
     }
-    const task = event.workflowTaskFailedEventAttributes;
-    if (task && task.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW) {
+    if (isReset(event)) {
       for (const activity of scheduled.values()) if (activity.end) activity.kept = true;
       continue;
     }

@@ -10,15 +10,25 @@ export class Mailbox {
   readonly #holder = randomUUID();
   readonly #fullLog: OutageLog;
   storeID: string | undefined;
+  #outbox: Outbox | undefined;
   #additions = { begun: 0, done: 0 };
   /** The last entry that was shipped. On a full disk, it may still be there. */
   #shippedUpTo = 0;
 
   constructor(
-    readonly outbox: Outbox,
+    readonly openOutbox: () => Promise<Outbox>,
     readonly logger: Logger,
   ) {
     this.#fullLog = new OutageLog(logger);
+  }
+
+  async open(): Promise<void> {
+    this.#outbox = await this.openOutbox();
+  }
+
+  get outbox(): Outbox {
+    if (!this.#outbox) throw new Error('The outbox is not open');
+    return this.#outbox;
   }
 
   /** From now on it is known whose mail this process writes. */
@@ -62,10 +72,11 @@ export class Mailbox {
     return shipment;
   }
 
+  /** What the store refused waits, too: for somebody who mends that. */
   async waiting(): Promise<{ waiting: number; oldest: string | undefined }> {
     const states = await this.outbox.state();
     const own = states.find(({ storeID }) => storeID === this.storeID);
-    return { waiting: own?.waiting ?? 0, oldest: own?.oldest };
+    return { waiting: (own?.waiting ?? 0) + (own?.refused ?? 0), oldest: own?.oldest };
   }
 
   /** Says what an earlier process left behind. Answers whether any of it is shipped now. */
@@ -89,7 +100,7 @@ export class Mailbox {
     return isShipped;
   }
 
-  close(): Promise<void> {
-    return this.outbox.close();
+  async close(): Promise<void> {
+    await this.#outbox?.close();
   }
 }

@@ -3,12 +3,12 @@
  * because a meter that is asked for before the SDK is there stays silent.
  */
 import { metrics } from '@opentelemetry/api';
-import type { Attributes, ObservableGauge } from '@opentelemetry/api';
+import type { BatchObservableCallback, ObservableGauge } from '@opentelemetry/api';
 
-type Gauges = 'outboxDepth' | 'outboxAge' | 'openBatches' | 'reconcilerLag';
+type Gauge = 'outboxDepth' | 'outboxAge' | 'openBatches' | 'reconcilerLag';
 
-/** What is asked for when somebody reads the numbers; undefined while there is nothing to tell. */
-export type Reading = () => number | undefined | Promise<number | undefined>;
+/** Of each gauge: undefined while nobody knows. A collector goes on showing what it was told last. */
+export type Readings<G extends Gauge> = Readonly<Record<G, number | undefined>>;
 
 let known: ReturnType<typeof instruments> | undefined;
 
@@ -18,12 +18,12 @@ export function auditMetrics(): ReturnType<typeof instruments> {
 
 function instruments() {
   const meter = metrics.getMeter('batchtrail');
-  const gauges: Record<Gauges, ObservableGauge> = {
+  const gauges: Record<Gauge, ObservableGauge> = {
     outboxDepth: meter.createObservableGauge('batchtrail.outbox.depth', {
-      description: 'Changes that wait in the outbox',
+      description: 'Changes that are in the outbox, those that the store refused included',
     }),
     outboxAge: meter.createObservableGauge('batchtrail.outbox.age', {
-      description: 'Since when the oldest of them waits',
+      description: 'Since when the oldest of them is there',
       unit: 's',
     }),
     openBatches: meter.createObservableGauge('batchtrail.batches.open', {
@@ -47,14 +47,21 @@ function instruments() {
     gapsHealed: meter.createCounter('batchtrail.gaps.healed', {
       description: 'Events that no worker wrote, and that were added from history',
     }),
-    /** Answers how to stop it. */
-    observe(gauge: Gauges, read: Reading, attributes?: Attributes): () => void {
-      const callback: Parameters<ObservableGauge['addCallback']>[0] = async (result) => {
-        const value = await read();
-        if (value !== undefined) result.observe(value, attributes);
+    /** `read` is asked each time when somebody collects the numbers, and never in between. Answers how to stop it. */
+    observe<G extends Gauge>(
+      names: readonly G[],
+      read: () => Readings<G> | Promise<Readings<G>>,
+    ): () => void {
+      const observed = names.map((name) => gauges[name]);
+      const callback: BatchObservableCallback = async (result) => {
+        const readings = await read();
+        for (const name of names) {
+          const value = readings[name];
+          if (value !== undefined) result.observe(gauges[name], value);
+        }
       };
-      gauges[gauge].addCallback(callback);
-      return () => gauges[gauge].removeCallback(callback);
+      meter.addBatchObservableCallback(callback, observed);
+      return () => meter.removeBatchObservableCallback(callback, observed);
     },
   };
 }

@@ -4,6 +4,7 @@ import { Backoff } from './backoff.js';
 import { certifyAll, readHistories } from './certifyRun.js';
 import type { RunHistory } from './history.js';
 import { inGroups } from './inGroups.js';
+import { knownRuns } from './ledger/find.js';
 import { linksOf } from './ledger/openRuns.js';
 import { HISTORIES_AT_ONCE, steadyRate } from './rateLimit.js';
 import type { RateLimit } from './rateLimit.js';
@@ -141,7 +142,8 @@ export async function withoutRow(
   runs: readonly ClosedRun[],
 ): Promise<ClosedRun[]> {
   if (runs.length === 0) return [];
-  const known = await store.transaction((tx) => tx.findRuns(runs.map(({ RunID }) => RunID)));
+  const runIDs = runs.map(({ RunID }) => RunID);
+  const known = await store.transaction((tx) => knownRuns(tx, runIDs));
   const ids = new Set(known.map(({ RunID }) => RunID));
   return runs.filter(({ RunID }) => !ids.has(RunID));
 }

@@ -4,15 +4,19 @@ import type { AuditReader } from '../engines/contract.js';
 
 const DEFAULT_LIMIT = 100;
 
-/** The open batches that are to be replayed, the oldest first: of a batch and its replays that failed, too, the last. */
+/**
+ * The open batches that are to be replayed, the oldest first: of a batch and its replays that failed, too, the last; of a
+ * batch and its children the parent, which starts them again.
+ */
 export async function openBatches(
   reader: AuditReader,
   { since, pipeline, error, limit = DEFAULT_LIMIT }: OpenFilter,
 ): Promise<PipelineLog[]> {
   const open = await reader.batches({ open: true, since, pipeline, text: error });
   const replayed = new Set(open.map(({ ReplayOfLogID }) => ReplayOfLogID));
+  const logIDs = new Set<number | null>(open.map(({ LogID }) => LogID));
   return open
-    .filter((batch) => !replayed.has(batch.LogID) && !isTriedAgain(batch))
+    .filter((batch) => !replayed.has(batch.LogID) && !logIDs.has(batch.ParentLogID) && !isTriedAgain(batch))
     .reverse()
     .slice(0, limit);
 }

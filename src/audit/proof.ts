@@ -3,9 +3,21 @@
  * is hashed is the same on every engine: JSON of the values in the order of the columns.
  */
 import { hash } from 'node:crypto';
-import { PIPELINE_EVENT_COLUMNS, PIPELINE_LOG_COLUMNS, PIPELINE_RUN_COLUMNS } from '../domain/columns.js';
+import {
+  PIPELINE_EVENT_COLUMNS,
+  PIPELINE_LOG_COLUMNS,
+  PIPELINE_RUN_COLUMNS,
+  TOMBSTONE_COLUMNS,
+} from '../domain/columns.js';
 import { fitted } from '../domain/fitted.js';
-import type { BatchRecord, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../domain/model.js';
+import type {
+  BatchRecord,
+  PipelineEvent,
+  PipelineLog,
+  PipelineRun,
+  Seal,
+  Tombstone,
+} from '../domain/model.js';
 
 /** Not LogID and Witness: a batch's root has them beside the hash, and history's confirmation changes no event. */
 const HASHED = PIPELINE_EVENT_COLUMNS.filter(
@@ -44,6 +56,16 @@ export function sealable({ batch, runs, events }: BatchRecord): string | undefin
 /** Of an activity without a workflow there is no history; its row is all there will ever be. */
 function isProven({ WorkflowType }: PipelineLog, { CertifiedAt, Status }: PipelineRun): boolean {
   return WorkflowType === null ? Status !== 'Running' : CertifiedAt !== null;
+}
+
+/** What the last seal of a batch covers that was purged: which runs it had, and who purged it when. */
+export function purgedContent(tombstones: readonly Tombstone[]): string {
+  return sha256([
+    'purged',
+    tombstones
+      .map((tombstone) => JSON.stringify(TOMBSTONE_COLUMNS.map((column) => tombstone[column])))
+      .sort(),
+  ]);
 }
 
 /** Each root contains the one before it, so none can be changed, taken out or put in without changing all that follow. */

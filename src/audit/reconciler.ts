@@ -14,10 +14,15 @@ import type { Recorder } from './recorder.js';
 import { survey } from './survey.js';
 import type { ClosedRun, TemporalReader } from './temporalReader.js';
 
+/** The name of its turn in the store. */
+const LOOKS = 'reconcile';
 const EVERY_MS = 15_000;
 const TURN_MS = 60_000;
 /** Visibility shows a run some time after it was closed, and not always in the order of their ends. */
 const OVERLAP_MS = 120_000;
+/** So long after its end a run is looked for once more: a part of visibility may lag behind the rest by any time. */
+const AGAIN_AFTER_HOURS = [1, 24];
+const HOUR_MS = 3_600_000;
 const RETENTION_WARNING = 0.8;
 const WARN_EVERY_MS = 3_600_000;
 const SURVEY_EVERY_MS = 600_000;
@@ -31,7 +36,7 @@ export class Reconciler {
   readonly #backoff = new Backoff();
   readonly #log: OutageLog;
   /** Runs that were given up, and said to be. */
-  #givenUp = new Set<string>();
+  readonly #givenUp = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #hasTurn = false;
@@ -90,7 +95,11 @@ export class Reconciler {
       // A long look keeps its turn.
       keeping = setInterval(() => void this.#takeTurn(TURN_MS).catch(() => undefined), TURN_MS / 3);
       this.#lookedUpTo = turn && (await this.#lookSince(turn.watermark));
-      if (turn) await this.#survey();
+      if (turn && Date.now() - this.#lastSurvey >= SURVEY_EVERY_MS) {
+        for (const hours of AGAIN_AFTER_HOURS) await this.#lookAgain(hours);
+        await this.#survey();
+        this.#lastSurvey = Date.now();
+      }
       this.#log.settle('Batchtrail looks for runs that no worker saw again', { ...this.place });
     } catch (error) {
       if (this.#isStopping) return;
@@ -103,34 +112,53 @@ export class Reconciler {
     }
   }
 
-  get #scope(): string {
-    return `reconcile ${this.place.namespace}/${this.place.taskQueue}`.slice(0, 400);
+  #scope(work: string): string {
+    return `${work} ${this.place.namespace}/${this.place.taskQueue}`.slice(0, 400);
   }
 
-  async #takeTurn(forMs: number) {
-    const turn = { scope: this.#scope, holder: this.#holder, forMs };
+  async #takeTurn(forMs: number, scope = this.#scope(LOOKS)) {
+    const turn = { scope, holder: this.#holder, forMs };
     return this.recorder.store?.transaction((tx) => tx.takeTurn(turn));
+  }
+
+  async #advance(scope: string, watermark: string): Promise<void> {
+    await this.recorder.store?.transaction((tx) => tx.advance(scope, watermark));
   }
 
   /** Answers up to when it has looked. */
   async #lookSince(watermark: string): Promise<string> {
-    const { signal } = this.#stopping;
-    signal.throwIfAborted();
     const began = isoTime(Date.now());
     const since = isoTime(Date.parse(watermark) - OVERLAP_MS);
-    const query = `TaskQueue = ${quoted(this.place.taskQueue)} AND CloseTime >= ${quoted(since)}`;
+    const { latest = watermark, heldBy } = await this.#addMissing(`CloseTime >= ${quoted(since)}`);
+    const next = heldBy !== undefined && heldBy < latest ? heldBy : latest;
+    if (next > watermark) await this.#advance(this.#scope(LOOKS), next);
+    return heldBy ?? began;
+  }
+
+  /** At what visibility did not show in time. Each run is listed once more by this, however long ago the others ended. */
+  async #lookAgain(hours: number): Promise<void> {
+    const scope = this.#scope(`look again after ${hours} h`);
+    // Who has the turn for the looks has it for these, too: this only asks how far they have come.
+    const turn = await this.#takeTurn(0, scope);
+    const until = isoTime(Date.now() - hours * HOUR_MS);
+    if (!turn || turn.watermark >= until) return;
+    const { heldBy } = await this.#addMissing(
+      `CloseTime >= ${quoted(turn.watermark)} AND CloseTime < ${quoted(until)}`,
+    );
+    await this.#advance(scope, heldBy ?? until);
+  }
+
+  /** Answers the latest end among those that match, and the earliest of those that are to be tried again. */
+  async #addMissing(closed: string): Promise<{ latest: string | undefined; heldBy: string | undefined }> {
+    const { signal } = this.#stopping;
+    signal.throwIfAborted();
+    const query = `TaskQueue = ${quoted(this.place.taskQueue)} AND ${closed}`;
     const options = { rate: this.#rate, backoff: this.#backoff, signal };
-    const looked = await addMissing(this.temporal, this.recorder, query, options);
-    const { added, latest = watermark, failed } = looked;
+    const { added, latest, failed } = await addMissing(this.temporal, this.recorder, query, options);
     if (added > 0) {
       this.logger.info('Batchtrail made the batches of runs that no worker saw', { ...this.place, added });
     }
-    const heldBy = this.#stillHoped(failed)[0]?.EndTime;
-    const next = heldBy !== undefined && heldBy < latest ? heldBy : latest;
-    if (next > watermark) {
-      await this.recorder.store?.transaction((tx) => tx.advance(this.#scope, next));
-    }
-    return heldBy ?? began;
+    return { latest, heldBy: this.#stillHoped(failed)[0]?.EndTime };
   }
 
   /**
@@ -145,20 +173,18 @@ export class Reconciler {
         `A run that no worker saw has no batch, and Batchtrail stops trying. To try again: batchtrail backfill --since <its start> --query "RunId = '${RunID}'"`,
         { WorkflowID, RunID },
       );
+      this.#givenUp.add(RunID);
     }
-    this.#givenUp = new Set(hopeless.map(({ RunID }) => RunID));
     return failed
       .filter(({ RunID }) => !this.#givenUp.has(RunID))
       .sort((a, b) => a.EndTime.localeCompare(b.EndTime));
   }
 
   async #survey(): Promise<void> {
-    if (Date.now() - this.#lastSurvey < SURVEY_EVERY_MS) return;
     this.#retentionMs = await this.temporal.retentionMs();
     const agingBefore = this.#agingBefore();
     const { signal } = this.#stopping;
     const { aging, oldest } = await survey(this.temporal, this.recorder, this.#rate, { agingBefore, signal });
-    this.#lastSurvey = Date.now();
     // What Temporal erases can't be proven any more.
     if (aging > 0) {
       this.#warn('Runs are not certified yet, and Temporal erases their histories soon', {

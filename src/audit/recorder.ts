@@ -11,6 +11,8 @@ import { RunCache } from './runCache.js';
 
 export class Recorder {
   readonly #batches = new RunCache<BatchRef>();
+  /** Runs whose row shows that a workflow task failed: their next activation opens them again, which clears it. */
+  readonly #stuck = new Set<string>();
   readonly #delivery: Delivery;
 
   constructor(
@@ -45,6 +47,7 @@ export class Recorder {
 
   /** The run's batch; its row is durable when this returns. */
   open(start: RunStart, from?: string): Promise<BatchRef> {
+    if (this.#stuck.delete(start.RunID)) this.#batches.forget(start.RunID);
     const find = (): Promise<BatchRef> =>
       this.#batches.get(start.RunID, () => this.#delivery.write('open', start, { fate: 'wait', from }));
     // An activity may have asked first, in vain, because its question went to Temporal; ours goes to the store only.
@@ -83,8 +86,7 @@ export class Recorder {
   }
 
   async noteTaskFailure(start: RunStart, message: string, from?: string): Promise<void> {
-    // The next activation of the run opens it again, and so clears the message.
-    this.#batches.forget(start.RunID);
+    this.#stuck.add(start.RunID);
     await this.#delivery.write('note', { start, message }, { fate: 'keep', from });
   }
 

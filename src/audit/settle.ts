@@ -6,7 +6,14 @@ import type { NewAlert, NewBatch } from '../engines/contract.js';
 import { sumCounts } from '../domain/counts.js';
 import { fitted } from '../domain/fitted.js';
 import { isAttemptEnd, isLate } from '../domain/merge.js';
-import type { BatchRecord, PipelineEvent, PipelineRun, RetryStatus, RunStart } from '../domain/model.js';
+import type {
+  BatchRecord,
+  BatchStatus,
+  PipelineEvent,
+  PipelineRun,
+  RetryStatus,
+  RunStart,
+} from '../domain/model.js';
 import { FAILED_STATUSES } from '../domain/model.js';
 import type { HistoryActivity, RunEnd, RunHistory } from './history.js';
 import { shorten, stepAlert } from './alerts.js';
@@ -57,8 +64,8 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
   if (!isLatest) {
     const since = isNews && failed ? failedBefore(record) : {};
     found.events.push(...resolved(record, since, now));
-    // Where the later run has succeeded, there is nothing left to look at.
-    const ResolvedAt = record.batch.Status === 'Success' ? now : null;
+    // Where the later run has ended well, there is nothing left to look at.
+    const ResolvedAt = endsWell(record.batch.Status) ? now : null;
     return { ...found, batch: since, raise: raise.map((alert) => ({ ...alert, ResolvedAt })), resolve: [] };
   }
   if (end.byReset) return { ...found, batch: {}, raise: [], resolve: [] };
@@ -75,6 +82,7 @@ export function settleRun(record: BatchRecord, history: RunHistory, now: string)
       ...sumCounts(finalSuccesses(timeline, history)),
       ...end.counts,
       RunByUser: start.RunByUser ?? record.batch.RunByUser,
+      InputDigest: history.input?.digest ?? record.batch.InputDigest,
       DurationMs: Math.max(0, Date.parse(end.time) - Date.parse(start.StartTime)),
       RetryCount: timeline
         .all()
@@ -116,7 +124,7 @@ function certify(
 
 /** What a run's failure means for its batch when a reset has already begun the next run. */
 function failedBefore({ batch }: BatchRecord): Partial<NewBatch> {
-  return batch.Status === 'Success'
+  return endsWell(batch.Status)
     ? { AlertTriggered: true, Resolution: 'replayed', ResolvedByLogID: batch.LogID }
     : { AlertTriggered: true, Resolution: 'open', ResolvedByLogID: null };
 }
@@ -186,10 +194,15 @@ function triedAgain({ batch }: BatchRecord): RetryStatus {
   return batch.Resolution === 'superseded' ? 'recovered' : 'retrying';
 }
 
+/** What a batch that was continued had to do itself, it has done; the rest is another batch's, which may fail by itself. */
+function endsWell(status: BatchStatus): boolean {
+  return status === 'Success' || status === 'Continued';
+}
+
 function resolutionOf({ batch }: BatchRecord, end: RunEnd, failed: boolean): Partial<NewBatch> {
   if (failed) return { Resolution: 'open', ResolvedByLogID: null };
   // A reset repaired a failed batch: it resolved itself.
-  if (end.status === 'Success' && batch.Resolution === 'open') {
+  if (endsWell(end.status) && batch.Resolution === 'open') {
     return { Resolution: 'replayed', ResolvedByLogID: batch.LogID };
   }
   return {};
@@ -219,15 +232,15 @@ function batchAlert({ batch }: BatchRecord, end: RunEnd, now: string): NewAlert 
   };
 }
 
-/** A step alert falls with its failure; a batch that succeeds after a reset takes the alerts of earlier runs with it. */
+/** A step alert falls with its failure; a batch that ends well after a reset takes the alerts of earlier runs with it. */
 function alertsToResolve(record: BatchRecord, timeline: Timeline, end: RunEnd): number[] {
   return record.alerts
     .filter(({ EventID, ResolvedAt }) => {
       if (ResolvedAt !== null) return false;
-      if (EventID === null) return end.status === 'Success';
+      if (EventID === null) return endsWell(end.status);
       const event = timeline.get(EventID);
       if (event?.RunID === timeline.runID) return !isFailure(event);
-      return end.status === 'Success';
+      return endsWell(end.status);
     })
     .map(({ AlertID }) => AlertID);
 }

@@ -34,8 +34,9 @@ export class NoneTaken extends Error {
 }
 
 /**
- * Ships until nothing waits for this store, here or in the hands of another process that shares the file. Throws when the
- * store takes nothing. What is killed halfway is shipped again, which is harmless.
+ * Ships until nothing waits for this store, here or in the hands of another process that shares the file, but for the
+ * little that may be added meanwhile. Throws when the store takes nothing. What is killed halfway is shipped again, which
+ * is harmless.
  */
 export async function ship(
   outbox: Outbox,
@@ -57,6 +58,8 @@ export async function ship(
         const entries = await outbox.next(storeID, AT_ONCE, total.upTo);
         const { shipped, refused, ...rest } = await shipSome(outbox, store, entries, givesUp);
         total = { ...total, ...rest, shipped: total.shipped + shipped, refused: total.refused + refused };
+        // Where others go on adding, there is always one more.
+        if (rest.upTo !== undefined && entries.length < AT_ONCE) break;
       } else {
         await delay(PAUSE_MS, undefined, { signal }).catch(() => undefined);
       }

@@ -51,6 +51,8 @@ export async function closeStandalone(
     activities: [],
     lastEventID: null,
     baseRunID: null,
+    redone: [],
     historyHash: null,
+    input: null,
   });
 }

@@ -2,6 +2,7 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
+import type { InputPolicy } from '../domain/inputPolicy.js';
 import type { RunStart } from '../domain/model.js';
 import { parseHistory, parseStart, time } from './history.js';
 import type { HistoryEvent, RunHistory } from './history.js';
@@ -53,6 +54,7 @@ export class TemporalReader {
     readonly namespace: string,
     /** Closed runs in one answer. */
     readonly pageSize = PAGE_SIZE,
+    readonly inputs: InputPolicy = {},
   ) {}
 
   /** The same for another namespace of the same server. */
@@ -76,7 +78,7 @@ export class TemporalReader {
       ({ nextPageToken } = page);
     } while (nextPageToken && nextPageToken.length > 0);
     const converter = this.client.options.loadedDataConverter;
-    return parseHistory(this.namespace, run.WorkflowID, run.RunID, events, converter);
+    return parseHistory(this.namespace, run.WorkflowID, run.RunID, events, converter, this.inputs);
   }
 
   #requestFor({ WorkflowID, RunID }: RunKey) {

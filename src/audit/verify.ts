@@ -1,8 +1,8 @@
 /** Holds what the audit says of a batch against its seal and against Temporal's histories. It changes nothing. */
-import type { BatchRecord, PipelineEvent, PipelineRun, Seal } from '../domain/model.js';
+import type { BatchRecord, PipelineRun, Seal } from '../domain/model.js';
 import { isoTime } from '../domain/time.js';
+import { findAltered, nameOf } from './findAltered.js';
 import type { RunHistory } from './history.js';
-import { eventHash, rootOf, sealable } from './proof.js';
 import type { ProvenHistories } from './provenHistories.js';
 import { settleRun } from './settle.js';
 import type { Verdict, Verified } from './verdict.js';
@@ -13,8 +13,7 @@ export async function verifyBatch(
   histories: ProvenHistories,
 ): Promise<Verified> {
   const findings = new Findings();
-  checkEvents(record, findings);
-  checkSeal(record, seal, findings);
+  for (const text of findAltered(record, seal)) findings.add('altered', text);
   checkStatus(record, findings);
   for (const run of record.runs) {
     if (record.batch.WorkflowType !== null) await checkRun(record, run, histories, findings);
@@ -49,30 +48,6 @@ class Findings {
 
   verdict(): Verdict {
     return BY_WEIGHT.find((verdict) => this.#verdicts.has(verdict)) ?? 'certified';
-  }
-}
-
-function checkEvents({ events, runs }: BatchRecord, findings: Findings): void {
-  const runIDs = new Set(runs.map(({ RunID }) => RunID));
-  for (const event of events) {
-    if (!runIDs.has(event.RunID)) {
-      findings.add('altered', `${nameOf(event)} is of run ${event.RunID}, which the batch does not have`);
-    }
-    if (eventHash(event) !== event.EventHash) {
-      findings.add('altered', `${nameOf(event)} differs from its hash`);
-    }
-  }
-}
-
-function checkSeal(record: BatchRecord, seal: Seal | undefined, findings: Findings): void {
-  const content = sealable(record);
-  if (!seal) {
-    if (content !== undefined) findings.add('altered', 'it is certified and has no seal');
-  } else if (rootOf(content ?? '', seal) !== seal.Root) {
-    findings.add(
-      'altered',
-      `its rows differ from seal ${seal.SealNo} of ${seal.SealedAt}: something was changed, deleted or inserted`,
-    );
   }
 }
 
@@ -145,9 +120,4 @@ function differences<Row extends object>(known: Row, proven: Partial<Row>): stri
 function shown(value: unknown): string {
   const text = value === null ? 'nothing' : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
-
-function nameOf({ StepName, Attempt, EventType, EventID, ActivityID }: PipelineEvent): string {
-  const attempt = Attempt === null ? '' : ` (activity ${ActivityID}, attempt ${Attempt})`;
-  return `event ${EventID}, ${EventType} of ${StepName}${attempt},`;
 }

@@ -2,13 +2,13 @@
  * Verifies the whole audit, or a part of it, while workers go on writing to it. What is found is told as it is found,
  * so that an audit of any size takes little memory.
  */
-import { NotFound } from '../domain/errors.js';
 import type { PipelineLog, Seal } from '../domain/model.js';
 import type { AuditReader, Stray } from '../engines/contract.js';
 import type { Digest } from './chain.js';
 import { readChain } from './chain.js';
 import { inGroups } from './inGroups.js';
 import { quoted } from './missingRuns.js';
+import { noBatch } from './noBatch.js';
 import { HISTORIES_AT_ONCE } from './rateLimit.js';
 import type { RateLimit } from './rateLimit.js';
 import { ProvenHistories } from './provenHistories.js';
@@ -16,6 +16,7 @@ import type { ClosedRun, TemporalReader } from './temporalReader.js';
 import { holds } from './verdict.js';
 import type { Verdict, Verified } from './verdict.js';
 import { verifyBatch } from './verify.js';
+import { tombstonesOf, verifyPurged } from './verifyPurged.js';
 
 export interface What {
   /** Where every closed run must have a row. */
@@ -42,6 +43,8 @@ export interface Verification {
   readonly verdicts: Partial<Record<Verdict, number>>;
   /** The number of closed runs that have no row. */
   readonly missing: number;
+  /** The number of batches that were purged. */
+  readonly purged: number;
   readonly chain: { readonly seals: number; readonly findings: readonly string[] };
 }
 
@@ -71,9 +74,11 @@ export async function verifyAudit(
     }
   }
   const chain = await readChain(reader, digests);
-  const findings = [...chain.findings, ...(batch === undefined ? await rowsWithoutBatch(reader) : [])];
+  const purged = batch === undefined ? await verifyPurged(reader) : undefined;
+  const strays = batch === undefined ? await rowsWithoutBatch(reader) : [];
+  const findings = [...chain.findings, ...(purged?.findings ?? []), ...strays];
   ok &&= missing === 0 && findings.length === 0;
-  return { ok, verdicts, missing, chain: { seals: chain.seals, findings } };
+  return { ok, verdicts, missing, purged: purged?.batches ?? 0, chain: { seals: chain.seals, findings } };
 }
 
 async function* pages(
@@ -83,7 +88,7 @@ async function* pages(
 ): AsyncGenerator<PipelineLog[]> {
   if (batch !== undefined) {
     const record = await reader.batch(batch);
-    if (!record) throw new NotFound(`There is no batch ${batch}. See: batchtrail batches`);
+    if (!record) throw await noBatch(reader, batch);
     yield [record.batch];
     return;
   }
@@ -105,38 +110,40 @@ async function verifyPage(
   const verified: Verified[] = [];
   for (const group of inGroups(page, HISTORIES_AT_ONCE)) {
     const verifying = group.map(({ LogID }) => verifyOne(reader, histories, LogID, sealOf.get(LogID)));
-    verified.push(...(await Promise.all(verifying)));
+    verified.push(...(await Promise.all(verifying)).filter((one) => one !== undefined));
   }
   return verified;
 }
 
-/** Workers go on: what does not hold may have been certified or sealed since its parts were read. */
+/**
+ * Workers go on: what does not hold may have been certified or sealed since its parts were read. Undefined when the batch
+ * was purged meanwhile, which its tombstone tells.
+ */
 async function verifyOne(
   reader: AuditReader,
   histories: ProvenHistories,
   logID: number,
   seal: Seal | undefined,
-): Promise<Verified> {
-  const verified = await verifyBatch(await existing(reader, logID), seal, histories);
-  if (holds(verified)) return verified;
+): Promise<Verified | undefined> {
+  const record = await reader.batch(logID);
+  const verified = record && (await verifyBatch(record, seal, histories));
+  if (verified && holds(verified)) return verified;
   const now = await readSealed(reader, logID);
-  return verifyBatch(now.record, now.seal, histories);
+  return now && verifyBatch(now.record, now.seal, histories);
 }
 
 /** The batch and its seal as they were at one moment: whoever changes what is sealed adds another seal. */
 async function readSealed(reader: AuditReader, logID: number) {
   for (;;) {
     const [seal] = await reader.latestSeals([logID]);
-    const record = await existing(reader, logID);
+    const record = await reader.batch(logID);
+    if (!record) {
+      if ((await tombstonesOf(reader, logID)).length > 0) return undefined;
+      throw new Error(`Batch ${logID} was deleted while it was verified`);
+    }
     const [after] = await reader.latestSeals([logID]);
     if (seal?.SealNo === after?.SealNo) return { record, seal };
   }
-}
-
-async function existing(reader: AuditReader, logID: number) {
-  const record = await reader.batch(logID);
-  if (!record) throw new Error(`Batch ${logID} was deleted while it was verified`);
-  return record;
 }
 
 async function* runsWithoutRow(
@@ -149,7 +156,9 @@ async function* runsWithoutRow(
   const conditions = [`TaskQueue = ${quoted(taskQueue)}`, `CloseTime >= ${quoted(await reader.createdAt())}`];
   if (since !== undefined) conditions.push(`StartTime >= ${quoted(since)}`);
   for await (const page of temporal.closed(conditions.join(' AND '))) {
-    const known = new Set((await reader.runs(page.map(({ RunID }) => RunID))).map(({ RunID }) => RunID));
+    const runIDs = page.map(({ RunID }) => RunID);
+    const rows = [...(await reader.runs(runIDs)), ...(await reader.purgedRuns(runIDs))];
+    const known = new Set(rows.map(({ RunID }) => RunID));
     yield* page.filter(({ RunID }) => !known.has(RunID));
   }
 }

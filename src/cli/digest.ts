@@ -17,7 +17,7 @@ The line: batchtrail-digest-1 store=<StoreID> seals=<count> root=<Root> at=<time
 store  which audit it is of: Audit.Store
 seals  how many seals there are: Audit.Seal
 root   the Root of the last one, which contains all others; - while there is none
-at     when it was printed; verify does not look at it
+at     when it was printed: no seal that was made later can say that it is older
 
 Add it to a file where nobody who can change the audit can write, once an hour, say. Whoever changes what is sealed
 after that, or cuts off the end, can't make the line true again: batchtrail verify --digest <file> compares every line.

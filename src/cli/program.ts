@@ -10,10 +10,13 @@ import { addDev } from './dev.js';
 import { addDigest } from './digest.js';
 import { addDismiss } from './dismiss.js';
 import { errorText } from './errorText.js';
+import { addLineage } from './lineage.js';
 import { addMigrate } from './migrate.js';
 import { addOutbox } from './outbox.js';
+import { addPurge } from './purge.js';
 import { addReconcile } from './reconcile.js';
 import { addReplay } from './replay.js';
+import { addRows } from './rows.js';
 import { addShow } from './show.js';
 import { addSql } from './sql.js';
 import { addVerify } from './verify.js';
@@ -28,8 +31,9 @@ export type Configured = () => Config;
 
 /** In the order of the help. */
 const COMMANDS = [
-  ...[addDemo, addDev, addWorker, addBatches, addShow, addSql, addReplay, addDismiss],
-  ...[addVerify, addDigest, addReconcile, addBackfill, addOutbox, addMigrate],
+  ...[addDemo, addDev, addWorker, addBatches, addShow, addSql, addLineage, addRows],
+  ...[addReplay, addDismiss],
+  ...[addVerify, addDigest, addReconcile, addBackfill, addOutbox, addPurge, addMigrate],
 ];
 
 /** Runs one command line and answers its exit code. */

@@ -1,16 +1,12 @@
 /** `batchtrail replay`: does failed batches again. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { openBatches } from '../audit/openBatches.js';
 import type { Config } from '../config.js';
-import type { OpenFilter, ReplayFrom, ReplayOutcome } from '../domain/replay.js';
+import type { OpenFilter, ReplayFrom, ReplayInput } from '../domain/replay.js';
 import { REPLAY_FROM } from '../domain/replay.js';
 import { pointInTime, positiveInteger } from './arguments.js';
-import { withAuditReader } from './audit.js';
-import { BATCH_COLUMNS } from './batches.js';
 import { outputWidth, print, printJson } from './output.js';
 import type { Configured } from './program.js';
-import { formatTable } from './table.js';
 
 interface Options extends OpenFilter {
   readonly from: ReplayFrom;
@@ -39,7 +35,7 @@ export function addReplay(program: Command, configured: Configured): void {
     .option('--pipeline <name>', 'with --failed: those of this pipeline')
     .option('--error <part>', 'with --failed: those with this in their error, name or workflow id')
     .option('--limit <n>', 'with --failed: at most so many (default: 100)', positiveInteger)
-    .option('--dry-run', 'with --failed: only list them')
+    .option('--dry-run', 'only show what would be done: from where, with which input, in place of which rows')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -54,45 +50,45 @@ Examples:
       checkUsage(numbers, options, command);
       const { from, force, failed, dryRun, json, ...filter } = options;
       const config = configured();
-      if (dryRun) return listOpen(config, filter, json);
+      const logIDs = numbers.map(positiveInteger);
+      if (dryRun) return showPlans(config, failed ? filter : logIDs, { from, force }, json);
+      const { ProgressReport, isRepaired } = await import('./replayProgress.js');
       const { replayAll, replayOpen } = await import('./runReplay.js');
-      const inputs = numbers.map((number) => ({ batchId: positiveInteger(number), from, force }));
+      const report = new ProgressReport(process.stderr, json ? undefined : print);
       const { total, outcomes } = failed
-        ? await replayOpen(config, { ...filter, from })
-        : await replayAll(config, inputs);
+        ? await replayOpen(config, { ...filter, from }, report)
+        : await replayAll(
+            config,
+            logIDs.map((batchId) => ({ batchId, from, force })),
+            report,
+          );
       if (json) printJson(outcomes);
-      else for (const outcome of outcomes) print(outcomeText(outcome));
-      const repaired = outcomes.filter(isSuccess).length;
+      const repaired = outcomes.filter(isRepaired).length;
       if (repaired < total) throw new Error(`${total - repaired} of ${total} batches are not repaired`);
       if (total === 0) process.stderr.write('No batch is open\n');
     });
 }
 
-const OF_FAILED = ['since', 'pipeline', 'error', 'limit', 'dryRun'] as const;
+const OF_FAILED = ['since', 'pipeline', 'error', 'limit'] as const;
 
 function checkUsage(numbers: readonly string[], options: Options, command: Command): void {
   if (numbers.length > 0 === (options.failed ?? false)) {
     command.error('error: name the batches to replay, or --failed');
   }
   const misplaced = OF_FAILED.find((name) => options[name] !== undefined && !options.failed);
-  if (misplaced) command.error(`error: --${misplaced === 'dryRun' ? 'dry-run' : misplaced} needs --failed`);
+  if (misplaced) command.error(`error: --${misplaced} needs --failed`);
   if (options.failed && options.force) command.error('error: --force needs the batches by their LogIDs');
 }
 
-async function listOpen(config: Config, filter: OpenFilter, json: boolean | undefined): Promise<void> {
-  const batches = await withAuditReader(config, (reader) => openBatches(reader, filter));
-  if (json) printJson(batches);
-  else if (batches.length === 0) print('No batch is open');
-  else print(formatTable(BATCH_COLUMNS, batches, outputWidth()));
-}
-
-function isSuccess(outcome: ReplayOutcome): boolean {
-  return 'status' in outcome && outcome.status === 'Success';
-}
-
-function outcomeText(outcome: ReplayOutcome): string {
-  if ('refused' in outcome) return `${outcome.batchId}  refused: ${outcome.refused}`;
-  const { batchId, status, error, workflowId, runId } = outcome;
-  const why = error === undefined ? '' : `: ${error}`;
-  return `${batchId}  ${status}${why} (workflow ${workflowId}, run ${runId})`;
+async function showPlans(
+  config: Config,
+  which: readonly number[] | OpenFilter,
+  how: Pick<ReplayInput, 'from' | 'force'>,
+  json: boolean | undefined,
+): Promise<void> {
+  const { planReplays } = await import('./planReplay.js');
+  const { formatPlans } = await import('./showPlans.js');
+  const plans = await planReplays(config, which, how);
+  if (json) printJson(plans);
+  else print(plans.length > 0 ? formatPlans(plans, outputWidth()) : 'No batch is open');
 }

@@ -1,26 +1,42 @@
 import { randomUUID } from 'node:crypto';
-import { Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Config } from '../config.js';
 import type { ReplayBatchesInput, ReplayInput, ReplayOutcome, ReplayProgress } from '../domain/replay.js';
 import { PROGRESS_QUERY } from '../domain/replay.js';
-import { connectToTemporal } from './connect.js';
-import { installRuntime } from './etlWorker.js';
-import { loadDataConverter } from './userModules.js';
+import { told } from './ownWorkflows.js';
+import type { ProgressReport } from './replayProgress.js';
+import { withClient } from './temporalClient.js';
 
-const LOOK_MS = 2_000;
-/** So long a worker may take to begin, before people are told to look for one. */
-const PATIENCE_MS = 10_000;
+const LOOK_MS = 1_000;
 
 /** One after the other. */
-export function replayAll(config: Config, inputs: readonly ReplayInput[]): Promise<ReplayProgress> {
+export function replayAll(
+  config: Config,
+  inputs: readonly ReplayInput[],
+  report: ProgressReport,
+): Promise<ReplayProgress> {
   return withClient(config, async (client) => {
     const outcomes: ReplayOutcome[] = [];
-    for (const input of inputs) outcomes.push(await replay(client, config.worker.taskQueue, input));
-    return { total: inputs.length, outcomes };
+    const progress = { total: inputs.length, outcomes };
+    try {
+      for (const input of inputs) {
+        report.show(progress);
+        outcomes.push(await replay(client, config.worker.taskQueue, input));
+      }
+      report.show(progress);
+    } finally {
+      report.end();
+    }
+    return progress;
   });
 }
 
-export function replayOpen(config: Config, input: ReplayBatchesInput): Promise<ReplayProgress> {
+export function replayOpen(
+  config: Config,
+  input: ReplayBatchesInput,
+  report: ProgressReport,
+): Promise<ReplayProgress> {
   return withClient(config, async (client) => {
     const { taskQueue } = config.worker;
     const workflowId = `replay-failed-${randomUUID()}`;
@@ -28,17 +44,23 @@ export function replayOpen(config: Config, input: ReplayBatchesInput): Promise<R
     process.stderr.write(
       `Workflow ${workflowId}. To begin no more: temporal workflow signal --workflow-id ${workflowId} --name stop\n`,
     );
+    let isOver = false;
     const look = setInterval(() => {
       handle.query<ReplayProgress>(PROGRESS_QUERY).then(
-        ({ total, outcomes }) => process.stderr.write(`${outcomes.length} of ${total} batches done\n`),
+        (progress) => void (isOver || report.show(progress)),
         // Nobody is there to answer yet.
         () => undefined,
       );
     }, LOOK_MS);
     try {
-      return await told(workflowId, taskQueue, handle.result() as Promise<ReplayProgress>);
+      const progress = await told(workflowId, taskQueue, handle.result() as Promise<ReplayProgress>);
+      isOver = true;
+      report.show(progress);
+      return progress;
     } finally {
+      isOver = true;
       clearInterval(look);
+      report.end();
     }
   });
 }
@@ -53,26 +75,5 @@ async function replay(client: Client, taskQueue: string, input: ReplayInput): Pr
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     return { batchId: input.batchId, refused: `It is being replayed already: workflow ${workflowId}` };
-  }
-}
-
-/** Says what it waits for, when that takes long. */
-async function told<T>(workflowId: string, taskQueue: string, work: Promise<T>): Promise<T> {
-  const hint = setTimeout(() => {
-    process.stderr.write(
-      `Still waiting for workflow ${workflowId}. A worker must run on task queue ${taskQueue}: batchtrail worker\n`,
-    );
-  }, PATIENCE_MS);
-  return work.finally(() => clearTimeout(hint));
-}
-
-async function withClient<T>({ worker }: Config, work: (client: Client) => Promise<T>): Promise<T> {
-  installRuntime({ level: 'WARN', gracefulShutdown: false });
-  const dataConverter = await loadDataConverter(worker.dataConverter);
-  const { connection, namespace } = await connectToTemporal();
-  try {
-    return await work(new Client({ connection, namespace, ...dataConverter }));
-  } finally {
-    await connection.close();
   }
 }

@@ -13,4 +13,6 @@ export async function runWorker(config: Config): Promise<void> {
   );
   await worker.ended;
   await place.connection.close();
+  // A database that does not answer would keep the process alive, whatever its driver does.
+  process.exit();
 }

@@ -1,6 +1,6 @@
 /** `batchtrail show`: everything the audit holds about one batch. */
 import type { Command } from 'commander';
-import { NotFound } from '../domain/errors.js';
+import { noBatch } from '../audit/noBatch.js';
 import { positiveInteger } from './arguments.js';
 import { withAuditReader } from './audit.js';
 import { outputWidth, print, printJson } from './output.js';
@@ -15,8 +15,11 @@ export function addShow(program: Command, configured: Configured): void {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample: batchtrail show 3')
     .action(async (logID: number, { json }: { json?: boolean }) => {
-      const record = await withAuditReader(configured(), (reader) => reader.batch(logID));
-      if (!record) throw new NotFound(`There is no batch ${logID}. List them with: batchtrail batches`);
+      const record = await withAuditReader(configured(), async (reader) => {
+        const found = await reader.batch(logID);
+        if (!found) throw await noBatch(reader, logID);
+        return found;
+      });
       if (json) printJson(record);
       else print(formatBatch(record, outputWidth()));
     });

@@ -1,4 +1,4 @@
-/** For commands that only ask Temporal. */
+/** For commands that ask Temporal. */
 import { Client } from '@temporalio/client';
 import { TemporalReader } from '../audit/temporalReader.js';
 import type { Config } from '../config.js';
@@ -6,17 +6,22 @@ import { connectToTemporal } from './connect.js';
 import { installRuntime } from './etlWorker.js';
 import { loadDataConverter } from './userModules.js';
 
-export async function withTemporalReader<T>(
-  { worker }: Config,
-  work: (temporal: TemporalReader) => Promise<T>,
-): Promise<T> {
+export async function withClient<T>({ worker }: Config, work: (client: Client) => Promise<T>): Promise<T> {
   installRuntime({ level: 'WARN', gracefulShutdown: false });
   const dataConverter = await loadDataConverter(worker.dataConverter);
   const { connection, namespace } = await connectToTemporal();
   try {
-    const client = new Client({ connection, namespace, ...dataConverter });
-    return await work(new TemporalReader(client, namespace));
+    return await work(new Client({ connection, namespace, ...dataConverter }));
   } finally {
     await connection.close();
   }
+}
+
+export function withTemporalReader<T>(
+  config: Config,
+  work: (temporal: TemporalReader) => Promise<T>,
+): Promise<T> {
+  return withClient(config, (client) =>
+    work(new TemporalReader(client, client.options.namespace, undefined, config.audit.inputs)),
+  );
 }

@@ -33,12 +33,12 @@ export class TextReport implements Report {
     );
   }
 
-  end({ verdicts, chain }: Verification): void {
+  end({ verdicts, purged, chain }: Verification): void {
     if (this.#holding > LISTED) print(`… and ${this.#holding - LISTED} more that hold; --json lists all`);
     for (const text of chain.findings) print(`altered: ${text}`);
     const counts = Object.entries(verdicts).map(([verdict, count]) => `${count} ${verdict}`);
     print(
-      `${batchCount({ verdicts })} batches: ${counts.join(', ') || 'nothing to verify'}. ${chain.seals} seals`,
+      `${batchCount({ verdicts })} batches: ${counts.join(', ') || 'nothing to verify'}. ${chain.seals} seals${purged > 0 ? `. ${purged} batches were purged` : ''}`,
     );
   }
 }
@@ -61,9 +61,11 @@ export class JsonReport implements Report {
     this.#add(run);
   }
 
-  end({ ok, verdicts, chain }: Verification): void {
+  end({ ok, verdicts, purged, chain }: Verification): void {
     this.#beginMissing();
-    print(`\n], "chain": ${toJson(chain)}, "verdicts": ${toJson(verdicts)}, "ok": ${ok} }`);
+    print(
+      `\n], "chain": ${toJson(chain)}, "verdicts": ${toJson(verdicts)}, "purged": ${purged}, "ok": ${ok} }`,
+    );
   }
 
   #beginMissing(): void {

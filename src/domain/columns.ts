@@ -1,5 +1,5 @@
 /** The columns of each audit table in their order, so that engines generate statements instead of repeating lists. */
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from './model.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal, Tombstone } from './model.js';
 
 /** Checks at compile time that a list holds every key of the row type. */
 function columns<Row>() {
@@ -25,6 +25,7 @@ export const PIPELINE_LOG_COLUMNS = columns<PipelineLog>()(
   'ScheduleID',
   'ScheduledTime',
   'RunByUser',
+  'InputDigest',
   'SourceSystem',
   'TargetSystem',
   'RecordCountBefore',
@@ -97,6 +98,8 @@ export const ALERT_COLUMNS = columns<Alert>()(
 
 export const SEAL_COLUMNS = columns<Seal>()('SealNo', 'LogID', 'Root', 'PrevRoot', 'SealedAt');
 
+export const TOMBSTONE_COLUMNS = columns<Tombstone>()('RunID', 'LogID', 'Root', 'PurgedByLogID', 'PurgedAt');
+
 /** Of rows to which the database gives the key, which is the first column. */
 export const NEW_BATCH_COLUMNS = PIPELINE_LOG_COLUMNS.slice(1) as Exclude<
   (typeof PIPELINE_LOG_COLUMNS)[number],
@@ -114,6 +117,7 @@ const SPELLING = new Map<string, string>(
     ...PIPELINE_EVENT_COLUMNS,
     ...ALERT_COLUMNS,
     ...SEAL_COLUMNS,
+    ...TOMBSTONE_COLUMNS,
   ].map((column) => [column.toLowerCase(), column]),
 );
 
@@ -126,6 +130,7 @@ export type ColumnKind = 'text' | 'integer' | 'boolean' | 'time';
 
 const INTEGERS: ReadonlySet<string> = new Set([
   'RowsFound',
+  'Events',
   'LogID',
   'AlertID',
   'RowsProcessed',
@@ -143,6 +148,7 @@ const INTEGERS: ReadonlySet<string> = new Set([
   'CertifiedEventID',
   'GapCount',
   'SealNo',
+  'PurgedByLogID',
 ]);
 const TIMES: ReadonlySet<string> = new Set([
   'CreatedAt',
@@ -155,6 +161,7 @@ const TIMES: ReadonlySet<string> = new Set([
   'RaisedAt',
   'ResolvedAt',
   'SealedAt',
+  'PurgedAt',
 ]);
 
 /** A column's kind of value: a name means the same in every table that has it. */

@@ -57,6 +57,18 @@ export class Overtaken extends MendableError {
   override readonly name = 'Overtaken';
 }
 
+/** What is told of a batch that was purged meanwhile. No later try changes that. */
+export class BatchGone extends MendableError {
+  override readonly name = 'BatchGone';
+
+  constructor(logIDs: readonly number[], options?: ErrorOptions) {
+    super(
+      `Batch ${logIDs.join(', ')} is no longer in the audit: it was purged. What comes of it so late can't be recorded`,
+      options,
+    );
+  }
+}
+
 export const NON_RETRYABLE_ERRORS = [
   ...['BadInput', 'NotFound', 'BadConfig'],
   ...['SnapshotLost', 'CountsDiffer', 'UnlistedRows', 'RowsRejected'],

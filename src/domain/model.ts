@@ -66,6 +66,7 @@ export interface PipelineLog extends Counts {
   ScheduleID: string | null;
   ScheduledTime: string | null;
   RunByUser: string | null;
+  InputDigest: string | null;
   DurationMs: number | null;
   RetryCount: number;
   RetryStatus: RetryStatus | null;
@@ -155,6 +156,20 @@ export interface Seal {
   /** The Root of the seal before this one, whatever its batch; null for the first. */
   PrevRoot: string | null;
   SealedAt: string;
+}
+
+/**
+ * `Audit.Tombstone`: a run of a batch that was purged. It is all that is left of the batch beside its seals, of which the
+ * last one covers its tombstones.
+ */
+export interface Tombstone {
+  RunID: string;
+  LogID: number;
+  /** Of the seal that the batch had when it was purged. */
+  Root: string;
+  /** The batch of the purge. */
+  PurgedByLogID: number;
+  PurgedAt: string;
 }
 
 /** What identifies a run and what is known when it starts. Links are run ids here; the store turns them into LogIDs. */

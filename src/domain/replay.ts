@@ -48,6 +48,8 @@ export interface ReplayInput {
 export interface ReplayRun {
   readonly workflowId: string;
   readonly runId: string;
+  /** What differs from the batch that it does again. */
+  readonly note?: string;
 }
 
 export interface Refusal {
@@ -64,7 +66,12 @@ export interface ReplayEnd {
   readonly error?: string;
 }
 
-export type ReplayOutcome = { readonly batchId: number } & (Refusal | (ReplayRun & ReplayEnd));
+/** It has begun, and no worker does it. */
+export interface ReplayWait {
+  readonly waits: string;
+}
+
+export type ReplayOutcome = { readonly batchId: number } & (Refusal | (ReplayRun & (ReplayEnd | ReplayWait)));
 
 /** Which open batches are replayed. */
 export interface OpenFilter {
@@ -97,8 +104,8 @@ export interface ReplayActivities {
   /** The LogIDs, the oldest first. */
   findOpen(filter: OpenFilter): Promise<number[]>;
   beginReplay(input: ReplayInput): Promise<ReplayRun | Refusal>;
-  /** Returns when the run, and those that go on from it, have ended. */
-  awaitReplay(run: ReplayRun): Promise<ReplayEnd>;
+  /** Returns when the run, and those that go on from it, have ended, or when no worker does it. */
+  awaitReplay(run: ReplayRun): Promise<ReplayEnd | ReplayWait>;
 }
 
 const check: Check<ReplayInput> = object({

@@ -20,7 +20,7 @@ export interface TransferTable {
   readonly columns?: readonly string[] | undefined;
   /** A condition in the source's SQL. */
   readonly where?: string | undefined;
-  /** How many rows a chunk has, about. Default: 500,000. */
+  /** How many rows a chunk has, about. Default: 200,000. */
   readonly chunkRows?: number | undefined;
 }
 
@@ -112,6 +112,11 @@ export interface OvertakenLoad {
   readonly overtaken: string;
 }
 
+/** Nothing was loaded, because this object was long in coming, and the target's transaction shall not wait for it. */
+export interface EarlyLoad {
+  readonly waitedFor: string;
+}
+
 export interface TransferActivities {
   /** Finds out what would stop the transfer, before anything is moved. */
   prepareTransfer(
@@ -142,15 +147,17 @@ export interface TransferActivities {
   extractTables(
     step: Places & { extraction: string; tables: readonly TableStep[] },
   ): Promise<{ tables: ExtractedTable[]; rowsProcessed: number }>;
+  /** May begin when all is planned: it asks the workflow what is staged (see STAGED_QUERY), and waits for the rest. */
   loadTables(
     step: Places & {
-      tables: ReadonlyArray<{ step: TableStep; extracted: ExtractedTable }>;
+      extraction: string;
+      tables: ReadonlyArray<{ step: TableStep; planned: PlannedTable }>;
       mode: TransferMode;
       allowRejected: boolean;
       /** The LogIDs of batches that failed, and whose place this one takes. */
       replaces: readonly number[];
     },
-  ): Promise<TransferCounts | OvertakenLoad>;
+  ): Promise<TransferCounts | OvertakenLoad | EarlyLoad>;
   cleanStaging(step: { staging: string; own: boolean }): Promise<{ removed: number }>;
 }
 
@@ -161,6 +168,12 @@ export interface SnapshotSignal {
   readonly extraction: string;
   readonly snapshot: string;
 }
+
+/**
+ * How `loadTables` asks its workflow which chunks of an extraction are staged: those after so many, in the order in which
+ * they were, and not all at once.
+ */
+export const STAGED_QUERY = 'batchtrailStaged';
 
 /** What a table's manifest says: what the staged rows are, and which part of the table is in which chunk. */
 export interface Manifest {
@@ -174,7 +187,8 @@ export interface Manifest {
   readonly ranges: readonly string[];
 }
 
-const DEFAULT_CHUNK_ROWS = 500_000;
+/** Small enough that the first ones are loaded while others are extracted. */
+const DEFAULT_CHUNK_ROWS = 200_000;
 export const DEFAULT_PARALLEL = 4;
 
 export const tableShape = {

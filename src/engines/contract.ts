@@ -10,6 +10,7 @@ import type {
   PipelineLog,
   PipelineRun,
   Seal,
+  Tombstone,
 } from '../domain/model.js';
 import type { SqlRow, SqlValue, TableName } from '../domain/table.js';
 import type { TransferEngine } from './transferContract.js';
@@ -17,6 +18,7 @@ import type { TransferEngine } from './transferContract.js';
 /** An engine has the roles that it can play: it keeps an audit, or is a source or target of pipelines, or all of these. */
 export interface Engine extends Partial<AuditEngine>, TransferEngine {
   openWarehouse?(options: WarehouseOptions): Promise<Warehouse>;
+  openTargetReader?(options: { readonly url: string }): Promise<TargetReader>;
 }
 
 export interface AuditEngine {
@@ -79,6 +81,8 @@ export interface StorePace {
   readonly groupMs: number;
   /** The time between two looks at which runs are not certified yet. */
   readonly lookMs: number;
+  /** How many rows a purge removes in one transaction: what that locks, others wait for. A larger batch goes alone. */
+  readonly removeRows: number;
 }
 
 export type NewBatch = Omit<PipelineLog, 'LogID'>;
@@ -98,6 +102,10 @@ export interface AuditTransaction {
   readBatches(logIDs: readonly number[]): Promise<BatchRecord[]>;
   /** The batches that continue these: their PreviousLogID is one of the LogIDs. */
   findSuccessors(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  /** The open batches that these started as children: their ParentLogID is one of the LogIDs. */
+  findOpenChildren(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  /** The batches that Schedules started for these times, but not those that went on as another one (`Continued`). */
+  findScheduled(windows: readonly ScheduleWindow[]): Promise<PipelineLog[]>;
   findAlerts(logIDs: readonly number[]): Promise<Alert[]>;
   /** The events with these ids that exist. */
   findEvents(eventIDs: readonly string[]): Promise<PipelineEvent[]>;
@@ -111,12 +119,16 @@ export interface AuditTransaction {
 
   /**
    * Gives each batch a LogID, or finds the one that its origin (Namespace and OriginalRunID) has already. Answers the
-   * rows as they are in the table, in the order of the argument, which names no origin twice.
+   * rows as they are in the table, in the order of the argument, which names no origin twice; undefined for an
+   * OriginalRunID that has a tombstone.
    */
-  openBatches(batches: readonly NewBatch[]): Promise<PipelineLog[]>;
+  openBatches(batches: readonly NewBatch[]): Promise<Array<PipelineLog | undefined>>;
   /** Inserts the runs that are not there. */
   insertRuns(runs: readonly PipelineRun[]): Promise<void>;
-  /** Inserts the events that are not there. The argument names no event twice. */
+  /**
+   * Inserts the events that are not there. The argument names no event twice. Throws `BatchGone` when the batch of one of
+   * them was purged.
+   */
   addEvents(events: readonly PipelineEvent[]): Promise<EventsFound>;
   insertAlerts(alerts: readonly NewAlert[]): Promise<void>;
 
@@ -132,6 +144,15 @@ export interface AuditTransaction {
   /** Adds to the chain whose end `lastSeal` answered. */
   insertSeals(seals: readonly Seal[]): Promise<void>;
 
+  /** Those of these runs that have one. */
+  findTombstones(runIDs: readonly string[]): Promise<Tombstone[]>;
+  insertTombstones(tombstones: readonly Tombstone[]): Promise<void>;
+  /**
+   * Removes batches, which this transaction has locked, with their runs, events and alerts. Their seals stay, and so do the
+   * links of other batches to them.
+   */
+  removeBatches(logIDs: readonly number[]): Promise<void>;
+
   /**
    * Gives work that one process does for all to this one, or leaves it with it, by the database's clock. Answers how far
    * the work has come; undefined while it is somebody else's turn.
@@ -140,6 +161,10 @@ export interface AuditTransaction {
   /** Remembers how far the work has come. */
   advance(scope: string, watermark: string): Promise<void>;
 }
+
+/** What a Schedule starts for one nominal time: more than one run where it is backfilled, or a run tried again. */
+export type ScheduleWindow = Readonly<Record<(typeof SCHEDULE_WINDOW)[number], string>>;
+export const SCHEDULE_WINDOW = ['Namespace', 'ScheduleID', 'ScheduledTime'] as const;
 
 export interface Turn {
   /** Which work. Each has a turn and a watermark of its own. */
@@ -217,6 +242,8 @@ export interface BatchFilter {
   readonly status?: BatchStatus | undefined;
   /** Only batches that failed and are neither repaired nor dismissed. */
   readonly open?: boolean | undefined;
+  /** Only this batch, those that are replays of it, and those that it has repaired. */
+  readonly about?: number | undefined;
   /** Batches that started at this time or later. */
   readonly since?: string | undefined;
   /** Batches that started before this time. */
@@ -235,6 +262,28 @@ export interface SealFilter {
   readonly limit: number;
 }
 
+/** Which batches are old enough to be purged. Never those that run, are open, or have a run that is not certified. */
+export interface OldFilter {
+  /** Those that ended before this time. */
+  readonly before: string;
+  /** Without those that failed, also when they were repaired. */
+  readonly keepFailed?: boolean | undefined;
+  /** Goes on after this row of an earlier page. */
+  readonly after?: Pick<OldBatch, 'StartTime' | 'LogID'> | undefined;
+  readonly limit: number;
+}
+
+export interface OldBatch extends Pick<PipelineLog, 'LogID' | 'PipelineName' | 'StartTime'> {
+  /** How many it has. */
+  readonly Events: number;
+}
+
+export interface TombstonePage {
+  /** Goes on after this row of an earlier page. */
+  readonly after?: Pick<Tombstone, 'LogID' | 'RunID'> | undefined;
+  readonly limit: number;
+}
+
 /** Rows of one batch in one table. */
 export interface Stray {
   readonly TableName: (typeof OF_BATCHES)[number];
@@ -242,7 +291,7 @@ export interface Stray {
   readonly RowsFound: number;
 }
 
-/** The tables whose rows can't be without their batch. */
+/** The tables whose rows can't be without their batch; seals can where there is a tombstone. */
 export const OF_BATCHES = ['PipelineRun', 'PipelineEvent', 'Seal'] as const;
 
 /** The audit tables, for people: it can not write. */
@@ -250,6 +299,10 @@ export interface AuditReader {
   /** Newest first; batches that started at the same time by LogID, highest first. */
   batches(filter: BatchFilter): Promise<PipelineLog[]>;
   batch(logID: number): Promise<BatchRecord | undefined>;
+  /** Those of these batches that are there, in any order. */
+  records(logIDs: readonly number[]): Promise<BatchRecord[]>;
+  /** The oldest first; batches that started at the same time by LogID. It costs what is older than that, not what the audit has. */
+  oldBatches(filter: OldFilter): Promise<OldBatch[]>;
   /** Those of these runs that have a row. */
   runs(runIDs: readonly string[]): Promise<PipelineRun[]>;
   storeID(): Promise<string>;
@@ -259,6 +312,12 @@ export interface AuditReader {
   seals(filter: SealFilter): Promise<Seal[]>;
   /** The latest seal of each of these batches that has one. */
   latestSeals(logIDs: readonly number[]): Promise<Seal[]>;
+  /** In the order of LogID and RunID. */
+  tombstones(page: TombstonePage): Promise<Tombstone[]>;
+  /** Those of these runs whose batch was purged. */
+  purgedRuns(runIDs: readonly string[]): Promise<Tombstone[]>;
+  /** How many batches this one has purged. */
+  countPurged(by: number): Promise<number>;
   /** Rows whose batch is not there. */
   strays(): Promise<Stray[]>;
   /** Runs the user's own SELECT. */
@@ -284,10 +343,14 @@ export interface Warehouse {
    */
   stage(
     table: TableName,
-    batchID: number,
+    batch: BatchKey,
     rows: TableStream,
     onProgress: (rows: number) => void,
   ): Promise<number>;
+  /** The LogIDs of the store's batches whose staging rows may still be there. */
+  staged(storeID: string): Promise<number[]>;
+  /** Removes all staging rows of this batch, and answers how many. */
+  unstage(batch: BatchKey): Promise<number>;
   /**
    * Runs a transform in one transaction: a stored procedure with `@CurrentBatchID` where the engine has them, the
    * script `<name>.sql` with the same bound parameter otherwise.
@@ -296,6 +359,53 @@ export interface Warehouse {
   /** All rows of a table and the rows stamped with this batch; 0 and 0 when the table is not there yet. */
   count(table: TableName, batchID: number): Promise<{ total: number; ofBatch: number }>;
   close(): Promise<void>;
+}
+
+/** Tells a batch from those of other audit stores, which count theirs from 1, too. */
+export interface BatchKey {
+  readonly storeID: string;
+  readonly logID: number;
+}
+
+/** What batches have written to a connection, for people: it can not write. */
+export interface TargetReader {
+  /** The same as that of the connection as a target. */
+  readonly label: string;
+  /** Those that this user may read. */
+  readonly tables: readonly TargetTable[];
+  /** The table that the name means on this engine. */
+  find(name: TableName): TargetTable | undefined;
+  /** How many of the rows that meet the user's own condition each batch has written, the newest first. */
+  countByBatch(table: TargetTable, where: string): Promise<RowsOfBatch[]>;
+  /** How many rows have this BatchID, for each of these tables, which have the column and stand in one schema. */
+  countOfBatch(tables: readonly TargetTable[], batchID: number): Promise<number[]>;
+  /** What the ledger of a schema lists under these numbers, whichever audit store gave them. Nothing where it has none. */
+  loads(schema: string, logIDs: readonly number[]): Promise<LedgerLoad[]>;
+  close(): Promise<void>;
+}
+
+export interface TargetTable {
+  /** As the engine spells it. */
+  readonly name: TableName;
+  /** The column BatchID as it is spelled; null where the table has none that holds numbers. */
+  readonly batchColumn: string | null;
+}
+
+export interface RowsOfBatch {
+  /** Null for rows without one. */
+  readonly batchID: number | null;
+  readonly rows: number;
+}
+
+/** What BatchLoad says of a batch and a table. */
+export interface LedgerLoad {
+  /** The audit store that gave the number. */
+  readonly storeID: string;
+  readonly logID: number;
+  readonly runID: string;
+  /** As `formatTableName` writes it. */
+  readonly table: string;
+  readonly rows: number;
 }
 
 export interface TableStream {

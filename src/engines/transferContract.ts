@@ -152,11 +152,13 @@ export interface LedgerInterval extends Interval {
   readonly logID: number;
 }
 
+/** May still be on its way to the staging area while those before it are loaded. */
 export interface LoadingChunk {
-  readonly rows: number;
   /** Its name in the staging area. */
   readonly object: string;
-  /** The rows in the staging dialect. */
+  /** Waits until it is there. */
+  readonly staged: () => Promise<void>;
+  /** Its rows in the staging dialect, as soon as it is there. */
   readonly open: () => Promise<Readable>;
 }
 

@@ -3,27 +3,25 @@ import { ApplicationFailure } from '@temporalio/common';
 import {
   CancellationScope,
   condition,
+  defineQuery,
   defineSignal,
   isCancellation,
   setHandler,
   uuid4,
 } from '@temporalio/workflow';
-import type { ExtractedTable, Places, PlannedTable, SnapshotSignal, TableStep } from '../domain/transfer.js';
-import { SNAPSHOT_SIGNAL } from '../domain/transfer.js';
+import type { Places, PlannedTable, SnapshotSignal, StagedChunk, TableStep } from '../domain/transfer.js';
+import { SNAPSHOT_SIGNAL, STAGED_QUERY } from '../domain/transfer.js';
 import { failureType } from './failureType.js';
 import { together } from './together.js';
 import { holdSnapshot, steps } from './transferSteps.js';
 
 /** How often all tables are extracted again, because the snapshot was lost. */
 const EXTRACTIONS = 10;
+/** How many staged chunks one answer names. */
+const CHUNKS_TOLD = 1_000;
 
 const snapshotOpened = defineSignal<[SnapshotSignal]>(SNAPSHOT_SIGNAL);
-
-export interface Extracted {
-  readonly tables: ExtractedTable[];
-  /** Settles when the snapshot is released, which takes until its holder hears of it. */
-  readonly released: Promise<unknown>;
-}
+const stagedChunks = defineQuery<StagedChunk[], [extraction: string, after: number]>(STAGED_QUERY);
 
 export interface Extraction {
   readonly places: Places;
@@ -32,15 +30,32 @@ export interface Extraction {
   readonly sharesSnapshots: boolean;
 }
 
-export async function extractTables(extraction: Extraction): Promise<Extracted> {
-  const { places, tables, sharesSnapshots } = extraction;
-  if (!sharesSnapshots) {
-    const extracted = await steps.extractTables({ ...places, extraction: newName(), tables });
-    return { tables: extracted.tables, released: Promise.resolve() };
+/** An extraction of planned tables, whose chunks come one by one. */
+export class Staged {
+  readonly chunks: StagedChunk[] = [];
+
+  constructor(
+    readonly name: string,
+    readonly planned: readonly PlannedTable[],
+  ) {
+    setHandler(stagedChunks, (extraction, after) =>
+      extraction === name ? this.chunks.slice(after, after + CHUNKS_TOLD) : [],
+    );
   }
+
+  readonly isComplete = (): boolean =>
+    this.chunks.length === this.planned.reduce((sum, { chunks }) => sum + chunks, 0);
+}
+
+/** `work` begins when all is planned, and again when all is extracted again; what it answers is the answer. */
+export async function extractTables<T>(
+  extraction: Extraction,
+  work: (staged: Staged) => Promise<T>,
+): Promise<T> {
+  if (!extraction.sharesSnapshots) return work(await extractByOne(extraction));
   for (let attempt = 1; ; attempt++) {
     try {
-      return await extractFromShared(extraction);
+      return await extractFromShared(extraction, work);
     } catch (error) {
       if (failureType(error) !== 'SnapshotLost' || attempt === EXTRACTIONS) throw error;
     }
@@ -52,7 +67,21 @@ function newName(): string {
   return uuid4().slice(0, 8);
 }
 
-async function extractFromShared({ places, tables, parallel }: Extraction): Promise<Extracted> {
+async function extractByOne({ places, tables }: Extraction): Promise<Staged> {
+  const name = newName();
+  const extracted = await steps.extractTables({ ...places, extraction: name, tables });
+  const staged = new Staged(
+    name,
+    extracted.tables.map((table) => ({ ...table, chunks: table.chunks.length })),
+  );
+  staged.chunks.push(...extracted.tables.flatMap(({ chunks }) => chunks));
+  return staged;
+}
+
+async function extractFromShared<T>(
+  { places, tables, parallel }: Extraction,
+  work: (staged: Staged) => Promise<T>,
+): Promise<T> {
   const name = newName();
   let snapshot: string | undefined;
   setHandler(snapshotOpened, (signal) => {
@@ -60,45 +89,50 @@ async function extractFromShared({ places, tables, parallel }: Extraction): Prom
   });
   const holder = new CancellationScope();
   const reading = new CancellationScope();
+  let isRead = false;
   let problem: unknown;
   const released = holder
     .run(() => holdSnapshot({ source: places.source, extraction: name }))
     .catch((error: unknown) => {
+      if (isRead) return;
       problem = error;
       reading.cancel();
     });
   try {
-    const extracted = await reading.run(async () => {
+    return await reading.run(async () => {
       await condition(() => snapshot !== undefined);
       const planned = await steps.planTables({ ...places, snapshot: snapshot!, extraction: name, tables });
-      return extractChunks(planned, { places, tables, parallel }, snapshot!);
+      const staged = new Staged(name, planned);
+      const extract = async (): Promise<void> => {
+        await extractChunks(staged, { places, tables, parallel }, snapshot!);
+        isRead = true;
+        holder.cancel();
+      };
+      let answer: T;
+      await together([extract, async () => void (answer = await work(staged))]);
+      return answer!;
     });
-    return { tables: extracted, released };
   } catch (error) {
     throw problem === undefined || isCancellation(problem) ? error : lostOr(problem);
   } finally {
     holder.cancel();
+    await released;
   }
 }
 
 async function extractChunks(
-  planned: readonly PlannedTable[],
+  { planned, chunks: staged }: Staged,
   { places, tables, parallel }: Omit<Extraction, 'sharesSnapshots'>,
   snapshot: string,
-): Promise<ExtractedTable[]> {
+): Promise<void> {
   const jobs = planned.flatMap(({ name, chunks }, index) =>
     Array.from({ length: chunks }, (_, chunk) => async () => {
       const table = tables[index]!;
       const { object, rows, bytes } = await steps.extractChunk({ ...places, snapshot, table, name, chunk });
-      return { object, rows, bytes };
+      staged.push({ object, rows, bytes });
     }),
   );
-  const staged = await together(jobs, parallel);
-  let from = 0;
-  return planned.map(({ name, sourceRows, chunks }) => ({
-    ...{ name, sourceRows },
-    chunks: staged.slice(from, (from += chunks)),
-  }));
+  await together(jobs, parallel);
 }
 
 /** Whatever ended the holder ended the snapshot, unless there never was one. */

@@ -1,7 +1,8 @@
-/** From the source by the staging area into the target. */
+/** From the source by the staging area into the target, which takes what is staged while the rest is extracted. */
 import { ApplicationFailure } from '@temporalio/common';
+import { condition } from '@temporalio/workflow';
 import type { TransferCounts, TransferMode } from '../domain/transfer.js';
-import type { Extraction } from './extractTables.js';
+import type { Extraction, Staged } from './extractTables.js';
 import { extractTables } from './extractTables.js';
 import { replacedBatches } from './replacedBatches.js';
 import { steps } from './transferSteps.js';
@@ -12,18 +13,18 @@ export interface Move extends Extraction {
 }
 
 /** Fails with `Overtaken` when another batch moved meanwhile what this one was about to. */
-export async function moveTables({ mode, allowRejected, ...extraction }: Move): Promise<TransferCounts> {
+export function moveTables({ mode, allowRejected, ...extraction }: Move): Promise<TransferCounts> {
   const { places, tables } = extraction;
-  const extracted = await extractTables(extraction);
-  try {
-    const result = await steps.loadTables({
-      ...places,
-      tables: tables.map((step, index) => ({ step, extracted: extracted.tables[index]! })),
-      ...{ mode, allowRejected, replaces: replacedBatches() },
-    });
-    if (!('overtaken' in result)) return result;
-    throw ApplicationFailure.nonRetryable(result.overtaken, 'Overtaken');
-  } finally {
-    await extracted.released;
-  }
+  const load = async ({ name, planned, isComplete }: Staged): Promise<TransferCounts> => {
+    for (;;) {
+      const result = await steps.loadTables({
+        ...{ ...places, extraction: name, mode, allowRejected, replaces: replacedBatches() },
+        tables: tables.map((step, index) => ({ step, planned: planned[index]! })),
+      });
+      if ('overtaken' in result) throw ApplicationFailure.nonRetryable(result.overtaken, 'Overtaken');
+      if (!('waitedFor' in result)) return result;
+      await condition(isComplete);
+    }
+  };
+  return extractTables(extraction, load);
 }

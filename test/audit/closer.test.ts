@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { certifyDue } from '../../src/audit/certifyDue.js';
 import { Closer } from '../../src/audit/closer.js';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { RateLimit } from '../../src/audit/rateLimit.js';
+import type { BatchStatus, RunStart } from '../../src/domain/model.js';
 import { isoTime } from '../../src/domain/time.js';
 import type { UncertifiedPage } from '../../src/engines/contract.js';
 import { openAll } from '../contract/rows.js';
@@ -21,6 +22,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   await closer.stop();
   await audit.close();
 });
@@ -49,6 +51,36 @@ it('says once that Temporal does not answer, and once that it does again', async
   for (let look = 0; look < 3; look++) await closer.lookForEnds();
   expect(audit.said('could not ask which runs have ended')).toHaveLength(1);
   expect(audit.said('Temporal tells again')).toHaveLength(1);
+});
+
+it('while many runs end shows good ends at once, and reads their histories half a minute later, or when it stops', async () => {
+  const starts = Array.from({ length: 4 }, () => temporal.runningRun());
+  const [good, later, bad, other] = starts as [RunStart, RunStart, RunStart, RunStart];
+  await openAll(audit.store, starts);
+  // Which ones they are does not count.
+  for (let count = 0; count < 6; count++) closer.expectClose(other);
+  const goesOn = setInterval(() => closer.expectClose(other), 50);
+  onTestFinished(() => clearInterval(goesOn));
+  closer.start();
+  const end = (run: RunStart, status: BatchStatus): RunStart =>
+    temporal.closedRun(isoTime(Date.now()), run, status);
+  end(good, 'Success');
+  end(bad, 'Error');
+  closer.expectClose(good);
+  const seen = async ({ RunID }: RunStart): Promise<[string, boolean]> => {
+    const [run] = await audit.runs([RunID]);
+    return [run!.Status, run!.CertifiedAt !== null];
+  };
+  // Why a run failed is in its history only.
+  await expect.poll(() => seen(bad), { timeout: 10_000 }).toEqual(['Error', true]);
+  await expect.poll(() => seen(good), { timeout: 10_000 }).toEqual(['Success', false]);
+  expect(temporal.reads).not.toContain(good.RunID);
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
+  await expect.poll(() => seen(good), { timeout: 10_000 }).toEqual(['Success', true]);
+  end(later, 'Success');
+  await expect.poll(() => seen(later), { timeout: 10_000 }).toEqual(['Success', false]);
+  await closer.stop();
+  expect(await seen(later)).toEqual(['Success', true]);
 });
 
 it('asks for 200 rows at a time, in turns, however many are open', async () => {

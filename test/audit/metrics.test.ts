@@ -7,7 +7,9 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import type { LogEntry } from '@temporalio/worker';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import Database from 'better-sqlite3';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Mailbox } from '../../src/audit/mailbox.js';
 import { AuditedQueue } from '../proof/auditedQueue.js';
 
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
@@ -62,6 +64,34 @@ it('tells an OpenTelemetry SDK what was written and certified, and what waits', 
     expect(found['batchtrail.reconciler.lag']).toBeLessThan(20);
   });
 });
+
+it('tells how many changes are in the outbox and since when, and looks there only when somebody collects', async () => {
+  const looks = vi.spyOn(Mailbox.prototype, 'waiting');
+  await queue.audited(async () => {
+    // Its batch is known before the outage.
+    const run = await queue.start('oneStep', [{ slow: { attempts: 1, ms: 1_000 } }]);
+    const started = async (): Promise<number> => (await queue.batchesOf(run))[0]?.events.length ?? 0;
+    await expect.poll(started, { timeout: 20_000 }).toBe(1);
+    const lock = new Database(queue.file);
+    lock.exec('BEGIN EXCLUSIVE');
+    // The end of its step is in the outbox then.
+    await run.result();
+    expect(looks).not.toHaveBeenCalled();
+    expect(await readings()).toMatchObject({ 'batchtrail.outbox.depth': 1 });
+    expect(looks).toHaveBeenCalledTimes(1);
+    const { 'batchtrail.outbox.age': age } = await readings();
+    expect(age).toBeGreaterThan(0);
+    expect(age).toBeLessThan(30);
+
+    lock.close();
+    const depth = async (): Promise<number | undefined> => (await readings())['batchtrail.outbox.depth'];
+    await expect.poll(depth, { timeout: 20_000 }).toBe(0);
+    // Nothing at all would leave the collector with the age that it was told last.
+    expect(await readings()).toMatchObject({ 'batchtrail.outbox.age': 0 });
+    await queue.certified();
+  });
+  looks.mockRestore();
+}, 60_000);
 
 it('logs a failed batch through the runtime, with the ids that find it', () => {
   const failed = logged.filter(({ message }) => message === 'A batch failed');

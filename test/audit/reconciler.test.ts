@@ -213,6 +213,65 @@ it('goes on from its watermark, with two minutes of overlap', async () => {
   expect(watermark()).toBe(end);
 });
 
+it('looks again an hour and a day after the end, for runs that visibility shows later than the overlap', async () => {
+  const began = Date.now();
+  const at = (minutes: number): number => began + minutes * MINUTE;
+  const looksAt = async (looking: Reconciler, minutes: number): Promise<void> => {
+    vi.useFakeTimers({ toFake: ['Date'], now: at(minutes) });
+    await looking.look();
+  };
+  const looking = reconciler();
+  await looking.look();
+  temporal.closedRun(isoTime(at(10)));
+  await looksAt(looking, 10);
+  const [late, veryLate] = [temporal.closedRun(isoTime(at(5))), temporal.closedRun(isoTime(at(4)))];
+  const hidden = temporal.known.get(veryLate.RunID)!;
+  temporal.known.delete(veryLate.RunID);
+  await looksAt(looking, 21);
+  expect(await rowsOf([late])).toBe(0);
+  await looksAt(looking, 66);
+  expect(await rowsOf([late])).toBe(1);
+  temporal.known.set(veryLate.RunID, hidden);
+  await looksAt(looking, 120);
+  expect(await rowsOf([veryLate])).toBe(0);
+  // Another worker goes on where this one stops.
+  await looking.stop();
+  const next = reconciler();
+  await looksAt(next, 24 * 60 + 3);
+  expect(await rowsOf([veryLate])).toBe(0);
+  await looksAt(next, 24 * 60 + 14);
+  expect(await rowsOf([veryLate])).toBe(1);
+  // Each run is listed once by such a look, and read only where it has no row.
+  const windows = temporal.queries.flatMap((query) => {
+    const [, since, until] = /CloseTime >= '(.*)' AND CloseTime < '(.*)'/.exec(query) ?? [];
+    return since === undefined ? [] : [[since, until]];
+  });
+  const [firstHour, secondHour] = windows;
+  expect(secondHour![0]).toBe(firstHour![1]);
+  expect(temporal.reads).toHaveLength(3);
+});
+
+it('tries a run that it gave up once more with each later look, and says nothing new of it', async () => {
+  const looking = reconciler();
+  await looking.look();
+  const began = Date.now();
+  const { RunID } = temporal.closedRun(isoTime(began + MINUTE));
+  temporal.faults.set(RunID, new Error('message larger than max'));
+  for (const minutes of [2, 3, 8, 14, 20, 75, 90]) {
+    vi.useFakeTimers({ toFake: ['Date'], now: began + minutes * MINUTE });
+    // The looks leave it behind.
+    if (minutes === 20) temporal.closedRun(isoTime(began + 19 * MINUTE));
+    await looking.look();
+  }
+  temporal.faults.clear();
+  await looking.look();
+  expect(await audit.runs([RunID])).toEqual([]);
+  expect(audit.said('stops trying')).toHaveLength(1);
+  vi.useFakeTimers({ toFake: ['Date'], now: began + (24 * 60 + 10) * MINUTE });
+  await looking.look();
+  expect(await audit.runs([RunID])).toHaveLength(1);
+});
+
 it('leaves the looks to one of two, and to the other one when that stops, or dies', async () => {
   const [one, other] = await Promise.all([
     openRecorder(await audit.another(), audit.logger),

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunHistory } from '../../src/audit/history.js';
 import type { ClosedRun, RunKey, TemporalReader } from '../../src/audit/temporalReader.js';
-import type { RunStart } from '../../src/domain/model.js';
+import type { BatchStatus, RunStart } from '../../src/domain/model.js';
 import { runHistory, runStart } from '../contract/rows.js';
 
 interface Known {
@@ -30,9 +30,9 @@ export class StubTemporal {
   }
 
   /** A run that closed at this time. */
-  closedRun(EndTime: string, more: Partial<RunStart> = {}): RunStart {
+  closedRun(EndTime: string, more: Partial<RunStart> = {}, status: BatchStatus = 'Success'): RunStart {
     const start = runStart({ StartTime: EndTime, ...more });
-    this.known.set(start.RunID, { history: runHistory(start, { time: EndTime }), EndTime });
+    this.known.set(start.RunID, { history: runHistory(start, { status, time: EndTime }), EndTime });
     return start;
   }
 
@@ -57,8 +57,9 @@ export class StubTemporal {
     this.#answer();
     this.queries.push(query);
     const since = /CloseTime >= '(.*?)'/.exec(query)?.[1] ?? '';
+    const until = /CloseTime < '(.*?)'/.exec(query)?.[1] ?? '9';
     yield [...this.known.values()].flatMap(({ history: { start }, EndTime }) =>
-      EndTime !== undefined && EndTime >= since
+      EndTime !== undefined && EndTime >= since && EndTime < until
         ? [{ WorkflowID: start.WorkflowID, RunID: start.RunID, StartTime: start.StartTime, EndTime }]
         : [],
     );
@@ -68,7 +69,9 @@ export class StubTemporal {
     const shown = await this.shown(runs);
     return runs.flatMap(({ WorkflowID, RunID }) => {
       const EndTime = shown.get(RunID);
-      return EndTime === undefined ? [] : [{ WorkflowID, RunID, Status: undefined, EndTime }];
+      const status = this.known.get(RunID)?.history.end?.status;
+      const Status = status === 'Success' ? status : undefined;
+      return EndTime === undefined ? [] : [{ WorkflowID, RunID, Status, EndTime }];
     });
   }
 

@@ -195,7 +195,7 @@ describe.concurrent('usage', () => {
     expect(await batchtrail('--version')).toMatchObject({ code: 0, stdout: '0.1.0\n', stderr: '' });
   });
 
-  it.each(['batches', 'show', 'sql', 'migrate', 'worker', 'dev', 'demo'])(
+  it.each(['batches', 'show', 'sql', 'lineage', 'rows', 'migrate', 'worker', 'dev', 'demo'])(
     '%s has help with an example',
     async (name) => {
       const { code, stdout } = await batchtrail(name, '--help');
@@ -334,6 +334,7 @@ function batch(changes: Partial<NewBatch>): NewBatch {
     ScheduleID: null,
     ScheduledTime: null,
     RunByUser: null,
+    InputDigest: null,
     DurationMs: null,
     RetryCount: 0,
     RetryStatus: null,

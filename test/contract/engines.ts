@@ -15,6 +15,7 @@ import { sqlite } from './engines/sqlite.js';
 /** What not every engine, or not every endpoint of it, lets a test do. */
 export type Ability =
   | 'users'
+  | 'withoutDelete'
   | 'restart'
   | 'endConnections'
   | 'serverTimeZone'

@@ -110,6 +110,31 @@ everyEngine('listing', ({ audit }) => {
       );
     });
 
+    it('are chosen by being a batch, a replay of it, or repaired by it', async () => {
+      const [first, again, last] = await openAll(
+        audit.store,
+        [1, 2, 3].map(() => runStart({ PipelineName: unique('replayed') })),
+      );
+      await audit.store.transaction(async (tx) => {
+        const [one, two, three] = [first, again, last].map((ref) => ref!.LogID);
+        const found = await tx.lockBatches([one!, two!, three!]);
+        const links: Record<number, Partial<PipelineLog>> = {
+          [one!]: { ResolvedByLogID: three! },
+          [two!]: { ReplayOfLogID: one!, ResolvedByLogID: three! },
+          [three!]: { ReplayOfLogID: two! },
+        };
+        await tx.updateBatches(found.map((batch) => ({ ...batch, ...links[batch.LogID] })));
+      });
+      const about = async ({ LogID }: { LogID: number }): Promise<number[]> =>
+        ids(await (await audit.reader()).batches({ about: LogID })).sort((a, b) => a - b);
+      const sorted = (...refs: Array<{ LogID: number } | undefined>): number[] =>
+        refs.map((ref) => ref!.LogID).sort((a, b) => a - b);
+      expect(await about(first!)).toEqual(sorted(first, again));
+      expect(await about(again!)).toEqual(sorted(again, last));
+      expect(await about(last!)).toEqual(sorted(first, again, last));
+      expect(await about({ LogID: 2_000_000_000 })).toEqual([]);
+    });
+
     it('come in pages of one', async () => {
       const reader = await audit.reader();
       const [first] = await reader.batches({ text: prefix, limit: 1 });

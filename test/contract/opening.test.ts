@@ -100,6 +100,7 @@ everyEngine('opening', ({ audit, ifAble }) => {
       RetryStatus: null,
       AlertTriggered: false,
       CustomMessage: null,
+      InputDigest: null,
       PreviousLogID: null,
       ParentLogID: null,
       ReplayOfLogID: null,
@@ -279,12 +280,14 @@ everyEngine('opening', ({ audit, ifAble }) => {
         await tx.lockBatches([]),
         await tx.readBatches([]),
         await tx.findSuccessors([]),
+        await tx.findScheduled([]),
+        await tx.findOpenChildren([]),
         await tx.findAlerts([]),
         await tx.findEvents([]),
         await tx.addEvents([]),
       ];
     });
-    expect(nothing).toEqual([[], [], [], [], [], [], [], [], { existing: [], closedRuns: [] }]);
+    expect(nothing).toEqual([[], [], [], [], [], [], [], [], [], [], { existing: [], closedRuns: [] }]);
   });
 
   ifAble(

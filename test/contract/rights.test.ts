@@ -19,6 +19,26 @@ everyEngine('rights', ({ audit, ifAble }) => {
   });
 
   ifAble(
+    'withoutDelete',
+    'a worker that may not delete can do all but purge, and says what is missing',
+    async () => {
+      const old = runStart();
+      const { LogID } = await open(audit.store, old);
+      await settle(audit.store, [runHistory(old)]);
+      const login = await audit.place.worker!();
+      const store = await audit.another(login.url);
+      const removing = store.transaction(async (tx) => {
+        await tx.lockBatches([LogID]);
+        await tx.removeBatches([LogID]);
+      });
+      const error = await failure(removing);
+      expect(error.name).toBe('BadConfig');
+      expect(error.message).toContain('lacks the right DELETE');
+      expect((await read(audit.store, { LogID })).batch.Status).toBe('Success');
+    },
+  );
+
+  ifAble(
     'users',
     'a worker that may not create tables says so when there is something to apply',
     async () => {

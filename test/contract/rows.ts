@@ -41,7 +41,9 @@ export function runHistory(
     })),
     lastEventID: 11,
     baseRunID: null,
+    redone: [],
     historyHash: 'hash of the history',
+    input: { digest: 'digest of the input', kept: undefined },
   };
 }
 

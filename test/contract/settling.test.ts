@@ -159,6 +159,21 @@ everyEngine('settling', ({ audit }) => {
     ]);
   });
 
+  it('is repaired, too, by a reset that goes on as another batch, which may fail by itself', async () => {
+    const { start, ref } = await openOne();
+    await settle(audit.store, [runHistory(start, FAILURE)]);
+    const reset = resetOf(start);
+    const next = runStart({ previousRunID: reset.RunID });
+    await openAll(audit.store, [reset, next]);
+    const nextRef = await open(audit.store, next);
+    await settle(audit.store, [runHistory(next, FAILURE)]);
+    await settle(audit.store, [runHistory(reset, { status: 'Continued' })]);
+    const { batch, alerts } = await read(audit.store, ref);
+    expect(batch).toMatchObject({ Status: 'Continued', Resolution: 'replayed', ResolvedByLogID: ref.LogID });
+    expect(alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
+    expect(await batchOf(nextRef)).toMatchObject({ PreviousLogID: ref.LogID, Resolution: 'open' });
+  });
+
   it('takes a base run and its reset in one group', async () => {
     const { start, ref } = await openOne();
     const reset = resetOf(start);
@@ -339,6 +354,52 @@ everyEngine('settling', ({ audit }) => {
     }
   });
 
+  it('supersedes what a Schedule started when a later run for the same time succeeds, whichever is closed first', async () => {
+    const ScheduleID = `${unique('schedule')} `;
+    const at = (hour: number, more: Partial<RunStart> = {}): RunStart =>
+      runStart({
+        ...{ ScheduleID, ScheduledTime: '2026-03-29T01:00:00.000Z' },
+        ...{ StartTime: `2026-03-29T0${hour}:00:00.000Z`, ...more },
+      });
+    const tooEarly = at(1);
+    const failures = [at(2), at(3), at(4)];
+    const success = at(5);
+    const others = [
+      at(6),
+      at(2, { ScheduledTime: '2026-03-29T02:00:00.000Z' }),
+      at(2, { ScheduleID: ScheduleID.trim() }),
+      at(2, { Namespace: unique('namespace') }),
+      runStart({ StartTime: '2026-03-29T02:00:00.000Z' }),
+    ];
+    const starts = [tooEarly, ...failures, success, ...others];
+    const refs = await openAll(audit.store, starts);
+    const refOf = (start: RunStart): BatchRef => refs[starts.indexOf(start)]!;
+    await settle(audit.store, [runHistory(tooEarly)]);
+    await settle(audit.store, [
+      runHistory(failures[0]!, FAILURE),
+      ...others.map((start) => runHistory(start, FAILURE)),
+    ]);
+    await inLedger(audit.store, async (ledger) => {
+      await settleRuns(ledger, [runHistory(failures[2]!, FAILURE)]);
+      await dismissBatch(ledger, { logID: refOf(failures[2]!).LogID, reason: 'known', by: 'Ada' });
+    });
+    await settle(audit.store, [runHistory(success)]);
+    await settle(audit.store, [runHistory(failures[1]!, { ...FAILURE, willRetry: true })]);
+
+    const { LogID } = refOf(success);
+    for (const start of failures.slice(0, 2)) {
+      const failed = await read(audit.store, refOf(start));
+      expect(failed.batch).toMatchObject({ Resolution: 'superseded', ResolvedByLogID: LogID });
+      expect(failed.events.at(-1)).toMatchObject({ Message: `superseded by batch ${LogID}` });
+      expect(failed.alerts.filter(({ ResolvedAt }) => ResolvedAt === null)).toEqual([]);
+      const [seal] = await audit.store.transaction((tx) => tx.findSeals([failed.batch.LogID]));
+      expect(seal!.Root).toBe(rootOf(sealable(failed)!, seal!));
+    }
+    expect((await batchOf(refOf(failures[1]!))).RetryStatus).toBe('recovered');
+    expect((await batchOf(refOf(failures[2]!))).Resolution).toBe('dismissed');
+    for (const start of others) expect((await batchOf(refOf(start))).Resolution).toBe('open');
+  });
+
   it('repairs a failed batch, and its failed replays, by the replay that succeeds', async () => {
     const first = runStart();
     const second = runStart({ replayedRunID: first.RunID });
@@ -359,6 +420,57 @@ everyEngine('settling', ({ audit }) => {
     expect((await read(audit.store, refs[2]!)).batch).toMatchObject({
       ...{ ReplayOfLogID: refs[1]!.LogID, Resolution: null },
     });
+  });
+
+  it('repairs the failed children of a batch with it, whichever is closed first', async () => {
+    const parent = runStart();
+    const child = runStart({ parentRunID: parent.RunID });
+    const grandchild = runStart({ parentRunID: child.RunID });
+    const retried = runStart({ parentRunID: parent.RunID });
+    const late = runStart({ parentRunID: parent.RunID });
+    const dismissed = runStart({ parentRunID: parent.RunID });
+    const again = runStart({ replayedRunID: parent.RunID, StartTime: '2026-03-29T02:00:00.000Z' });
+    const newChild = runStart({ parentRunID: again.RunID, StartTime: '2026-03-29T02:01:00.000Z' });
+    const starts = [parent, child, grandchild, retried, late, dismissed, again, newChild];
+    const refs = await openAll(audit.store, starts);
+    const refOf = (start: RunStart): BatchRef => refs[starts.indexOf(start)]!;
+    await settle(audit.store, [
+      ...[parent, child, grandchild, dismissed, newChild].map((start) => runHistory(start, FAILURE)),
+      runHistory(retried, { ...FAILURE, willRetry: true }),
+    ]);
+    await inLedger(audit.store, (ledger) =>
+      dismissBatch(ledger, { logID: refOf(dismissed).LogID, reason: 'known', by: 'Ada' }),
+    );
+    await settle(audit.store, [runHistory(again)]);
+    await settle(audit.store, [runHistory(late, FAILURE)]);
+    const ResolvedByLogID = refOf(again).LogID;
+    for (const start of [parent, child, grandchild, late]) {
+      expect(await batchOf(refOf(start))).toMatchObject({ Resolution: 'replayed', ResolvedByLogID });
+    }
+    expect(await batchOf(refOf(retried))).toMatchObject({
+      ...{ Resolution: 'superseded', ResolvedByLogID, RetryStatus: 'recovered' },
+    });
+    expect((await batchOf(refOf(dismissed))).Resolution).toBe('dismissed');
+    // The replay went on all the same; nobody has done it again.
+    expect((await batchOf(refOf(newChild))).Resolution).toBe('open');
+  });
+
+  it('repairs those children by a reset whose work it does again', async () => {
+    const first = runStart();
+    const at = (minute: number): RunStart =>
+      runStart({ parentRunID: first.RunID, StartTime: `2026-03-29T01:0${minute}:00.000Z` });
+    const [keptChild, redoneChild, newChild] = [at(1), at(3), at(6)];
+    const ref = await open(audit.store, first);
+    const refs = await openAll(audit.store, [keptChild, redoneChild, newChild]);
+    await settle(
+      audit.store,
+      [first, keptChild, redoneChild, newChild].map((start) => runHistory(start, FAILURE)),
+    );
+    const redone = [{ from: '2026-03-29T01:02:00.000Z', to: '2026-03-29T01:05:00.000Z' }];
+    await settle(audit.store, [{ ...runHistory(resetOf(first)), redone }]);
+    const resolutions = await Promise.all(refs.map(async (one) => (await batchOf(one)).Resolution));
+    expect(resolutions).toEqual(['open', 'replayed', 'open']);
+    expect((await batchOf(refs[1]!)).ResolvedByLogID).toBe(ref.LogID);
   });
 
   it('leaves a dismissed batch to the person who dismissed it, and dismisses only what is open', async () => {

@@ -77,7 +77,7 @@ const stage = async (
   batchID: number,
   rows: TableStream,
   onProgress: (rows: number) => void = () => undefined,
-) => (await warehouse()).stage(table(to), batchID, rows, onProgress);
+) => (await warehouse()).stage(table(to), { storeID: 'store', logID: batchID }, rows, onProgress);
 
 async function copy(from: string, to: string, batchID: number): Promise<number> {
   return stage(to, batchID, await (await warehouse()).read(table(from), never));

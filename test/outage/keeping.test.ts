@@ -70,6 +70,29 @@ it('new batches wait for the store, and the gate is closed meanwhile', async () 
   expect(place.said('is up to date')).toHaveLength(1);
 });
 
+it('a step of a batch that this worker knows does not wait for the store; one of a batch of another worker does', async () => {
+  const { place, store, recorder } = await withFaultyStore();
+  const start = runStart();
+  const known = await recorder.open(start);
+  const other = await (await place.recorder()).open(runStart());
+  const nobodyAsks = (): never => {
+    throw new Error('its row is there');
+  };
+  store.isDown = true;
+  const batch = await recorder.batchOf(known.RunID, nobodyAsks);
+  await recorder.record([step(batch, 0)]);
+  let isAnswered = false;
+  const waiting = recorder.batchOf(other.RunID, nobodyAsks).finally(() => (isAnswered = true));
+  await expect.poll(() => store.tries, SOON).toBeGreaterThan(3);
+  expect(isAnswered).toBe(false);
+  // It has waited, and that one still does not, nor when a workflow task of its run fails.
+  await recorder.noteTaskFailure(start, 'TypeError: x is undefined');
+  expect(await recorder.batchOf(known.RunID, nobodyAsks)).toEqual(batch);
+
+  store.isDown = false;
+  expect(await waiting).toEqual(other);
+});
+
 it('a store that is locked by another program counts as down after five seconds', async () => {
   const place = new Place();
   const recorder = await place.recorder();

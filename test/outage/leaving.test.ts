@@ -1,13 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Leaving } from '../../src/audit/delivery.js';
+import { endOf, startCli, untilPrinted } from '../cli/runCli.js';
 import { event, runStart } from '../support/rows.js';
+import { temporalAddress } from '../support/temporal.js';
 import { AuditedWorkers, isTaken } from './auditedWorkers.js';
 import { FaultyStore } from './faultyStore.js';
 import { Place } from './place.js';
 
 const COMPLAINT = 'The audit store does not take changes';
+const WORKFLOWS = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 const SOON = { timeout: 30_000, interval: 100 };
 
 let workers: AuditedWorkers;
@@ -55,6 +61,48 @@ it('a worker that is shut down during an outage does not wait for the store, and
         ? ['begin  info', 'step 1 start', 'step 1 success', 'end  info']
         : ['only  info'],
     );
+  }
+}, 90_000);
+
+it('SIGTERM during an outage ends the process of a worker in which runs wait, and another one goes on with them', async () => {
+  const place = new Place();
+  const taskQueue = randomUUID();
+  writeFileSync(join(place.folder, 'activities.ts'), 'export async function step() {}');
+  writeFileSync(
+    join(place.folder, 'batchtrail.yaml'),
+    `audit: { url: "sqlite:." }
+worker: { taskQueue: ${taskQueue}, activities: ./activities.ts, workflowsPath: ${JSON.stringify(WORKFLOWS)} }`,
+  );
+  const env = { TEMPORAL_ADDRESS: temporalAddress() };
+  const child = startCli(['worker'], { cwd: place.folder, env });
+  const ended = endOf(child);
+  await untilPrinted(child, /Polling/);
+  const before = await workers.start(taskQueue, 'signalled');
+  await expect.poll(() => place.batch(before)?.events.length, SOON).toBe(2);
+
+  const unlock = place.lock();
+  const complaint = untilPrinted(child, new RegExp(COMPLAINT));
+  const runs: WorkflowHandle[] = [];
+  for (let number = 0; number < 4; number++) runs.push(await workers.start(taskQueue, 'talking'));
+  await complaint;
+  expect(await Promise.all(runs.map((run) => isTaken(run)))).toContain(true);
+  const asked = Date.now();
+  child.kill('SIGTERM');
+  expect(await ended).toMatchObject({ code: 0 });
+  expect(Date.now() - asked).toBeLessThan(5_000);
+
+  unlock();
+  await workers.run(taskQueue, { url: place.url });
+  await before.signal('proceed');
+  await Promise.all([before, ...runs].map((run) => run.result()));
+  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON).toBe(5);
+  for (const run of runs) {
+    expect(place.batch(run)!.events.map(({ StepName, Attempt }) => `${StepName} ${Attempt ?? ''}`)).toEqual([
+      'begin ',
+      'step 1',
+      'step 1',
+      'end ',
+    ]);
   }
 }, 90_000);
 

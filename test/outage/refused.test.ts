@@ -14,7 +14,9 @@ function endedRun(RunID: string): RunHistory {
     activities: [],
     lastEventID: 5,
     baseRunID: null,
+    redone: [],
     historyHash: null,
+    input: null,
   };
 }
 
@@ -73,10 +75,15 @@ it('an event that is refused while nothing else is written stops no new batch', 
 });
 
 it('a lone event that is refused for minutes is given up, so that batches are closed again', async () => {
-  const { place, recorder } = await withFaultyStore();
+  const { place, store, recorder } = await withFaultyStore();
+  let refusals = 0;
+  store.refusesEvent = () => ++refusals > 0;
   const ref = await recorder.open(runStart());
   await recorder.record([bad(ref)]);
   await expect.poll(() => recorder.gate.isOpen, SOON).toBe(true);
+  // The minutes begin with the first refusal that followed, which is over when there is another one.
+  const before = refusals;
+  await expect.poll(() => refusals, SOON).toBeGreaterThan(before + 1);
   expect(recorder.store).toBeUndefined();
   expect(await place.outbox()).toMatchObject([{ waiting: 1, refused: 0 }]);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 301_000 });

@@ -5,7 +5,7 @@ import type { Verification, What } from '../../src/audit/verifyAudit.js';
 import { verifyAudit } from '../../src/audit/verifyAudit.js';
 import type { AuditReader } from '../../src/engines/contract.js';
 
-export interface Found extends Pick<Verification, 'ok' | 'chain' | 'verdicts'> {
+export interface Found extends Pick<Verification, 'ok' | 'chain' | 'verdicts' | 'purged'> {
   readonly batches: readonly Verified[];
   readonly missing: readonly ClosedRun[];
 }

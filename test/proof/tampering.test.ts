@@ -170,7 +170,9 @@ describe('verify', () => {
       /Status "Error" instead of "Success"/,
     ],
     ['RowsProcessed', 'RowsProcessed = 1', /its rows differ from seal/],
+    ['Resolution', "Resolution = 'dismissed'", /its rows differ from seal/],
     ['RunByUser', "RunByUser = 'somebody else'", /RunByUser/],
+    ['InputDigest', "InputDigest = 'another'", /InputDigest/],
   ])('finds a batch whose %s was edited', async (_, change, expected) => {
     const found = await verifyAfter((db) => db.exec(`UPDATE PipelineLog SET ${change} WHERE LogID = 3`));
     expect(said(found)).toMatch(expected);
@@ -271,9 +273,10 @@ describe('a digest that was kept elsewhere', () => {
   it('of another audit, or none at all, is refused with a reason', async () => {
     const other = digest.replace(/store=\S+/, 'store=00000000-0000-4000-8000-000000000000');
     writeFileSync(join(queue.folder, 'other'), other);
-    expect((await queue.cli('verify', '--digest', 'other')).stdout).toMatch(
-      /the digest is of the store 00000000/,
-    );
+    expect(await queue.cli('verify', '--digest', 'other')).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/the digest is of the store 00000000/) as string,
+    });
     for (const [name, text, reason] of [
       ['empty', '', /is empty/],
       ['wrong', 'hello', /Line 1 of wrong is no digest/],

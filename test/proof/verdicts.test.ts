@@ -1,6 +1,7 @@
 /** What `verify` says of batches that are neither certified nor tampered with, and of those that should not be. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
+import { dismissBatch } from '../../src/audit/ledger/dismissBatch.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { RateLimit } from '../../src/audit/rateLimit.js';
 import type { Verdict } from '../../src/audit/verdict.js';
@@ -211,6 +212,46 @@ describe('another seal follows', () => {
     await settle(audited.store, [history]);
     expect(await sealsOf(first)).toHaveLength(3);
     expect(await verdicts()).toEqual(['certified']);
+  });
+});
+
+describe('a Resolution has an event and another seal', () => {
+  async function failed(more: Partial<RunStart> = {}, willRetry = false): Promise<BatchRef> {
+    const start = runStart({ StartTime: ago(60_000), ...more });
+    const ref = await open(audited.store, start);
+    const history = runHistory(start, { status: 'Error', time: ago(10_000), willRetry });
+    audited.temporal.histories.set(start.RunID, history);
+    await settle(audited.store, [history]);
+    expect(await sealsOf(ref)).toHaveLength(1);
+    return ref;
+  }
+
+  async function expectSealedAgain(ref: BatchRef, message: string): Promise<void> {
+    expect(await sealsOf(ref)).toHaveLength(2);
+    const { events } = (await audited.reader.batch(ref.LogID))!;
+    expect(events.map(({ StepName, Message }) => [StepName, Message])).toEqual([['resolution', message]]);
+    const found = await audited.verify();
+    expect([found.ok, said(found)]).toEqual([true, '']);
+  }
+
+  it("that is a person's", async () => {
+    const ref = await failed();
+    await inLedger(audited.store, (ledger) =>
+      dismissBatch(ledger, { logID: ref.LogID, reason: 'a test load', by: 'ann' }),
+    );
+    await expectSealedAgain(ref, 'dismissed by ann: a test load');
+  });
+
+  it("that is a replay's", async () => {
+    const ref = await failed();
+    const replay = await certified(1_000, { replayedRunID: ref.RunID });
+    await expectSealedAgain(ref, `replayed by batch ${replay.LogID}`);
+  });
+
+  it("that is the workflow's own retry policy's", async () => {
+    const ref = await failed({}, true);
+    const next = await certified(1_000, { previousRunID: ref.RunID });
+    await expectSealedAgain(ref, `superseded by batch ${next.LogID}`);
   });
 });
 

@@ -186,6 +186,44 @@ it(
   },
 );
 
+it(
+  `leaves each row in the target once when workers are killed ${KILLS} times while batches are replayed`,
+  { timeout: 900_000 },
+  async () => {
+    process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
+    const firsts: number[] = [];
+    for (let index = 0; index < KILLS; index++) {
+      const on = ENGINES[index % ENGINES.length]!;
+      const run = await rig.start('historicalTransfer', {
+        ...PLACES[on],
+        tables: [{ from: 'app.t', to: `${schemaOn(on)}.again${index}`, chunkRows: ROWS / 4 }],
+        mode: 'append',
+      });
+      firsts.push((await rig.batchOf(run)).batch.LogID);
+    }
+    const replays = await killEach((_, index) =>
+      rig.start('replayBatch', { batchId: firsts[index]!, force: true }),
+    );
+    for (const { on, index, run } of replays) {
+      const outcome = (await rig.resultOf(run)) as Run;
+      expect(outcome).toMatchObject({ batchId: firsts[index], status: 'Success' });
+      const { batch } = await rig.batchOf(outcome);
+      expect(batch.ReplayOfLogID).toBe(firsts[index]);
+      // Whoever came back to it has begun no second one.
+      const all = await rig.reading((audit) => audit.batches({}));
+      expect(all.filter(({ ReplayOfLogID }) => ReplayOfLogID === firsts[index])).toHaveLength(1);
+      const rows = `SELECT COUNT(*), COUNT(DISTINCT id), MIN(BatchID), MAX(BatchID) FROM dwh.again${index}`;
+      expect(await counts(on, rows)).toEqual([ROWS, ROWS, batch.LogID, batch.LogID]);
+    }
+  },
+);
+
+async function counts(on: Engine, sql: string): Promise<number[]> {
+  return on === 'snow' || on === 'mssql'
+    ? elsewhere(on, sql.replace('dwh.', `${schemaOn(on)}.`))
+    : answer(on, sql);
+}
+
 /** A table of its own for each target. */
 const GROWING = { sqlite: 'grows', pg: 'grows', snow: 'grows_too', mssql: 'grows_as_well' };
 

@@ -32,11 +32,12 @@ export class MssqlServer {
     await new sql.Request(this.db.pool).batch(text);
   }
 
+  /** The answer, and after a change nothing. */
   async rows(text: string): Promise<unknown[][]> {
     const request = new sql.Request(this.db.pool);
     request.arrayRowMode = true;
-    const { recordset } = await request.query(text);
-    return recordset;
+    const { recordsets } = await request.query(text);
+    return (recordsets as unknown[][][])[0] ?? [];
   }
 
   /** As long as it is held, nobody loads into the table. */

@@ -1,31 +1,43 @@
 /** Transfers that are done again: what the batch before had loaded makes room, in the transaction that loads it anew. */
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { BatchRecord } from '../../src/domain/model.js';
-import type { ReplayOutcome } from '../../src/domain/replay.js';
+import type { ReplayFrom, ReplayOutcome } from '../../src/domain/replay.js';
+import type { Plan } from '../../src/cli/planReplay.js';
+import { runCli } from '../cli/runCli.js';
 import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
+import { startSnowflake } from '../endpoints/snowflake.js';
+import { temporalAddress } from '../support/temporal.js';
 import { MssqlServer, mssqlUrl } from './mssqlServer.js';
 import { OWN_PLACES, Rig } from './rig.js';
+import { SnowflakeClient } from './snowflakeClient.js';
 
 const server = await ifPossible(startPostgres({ fsync: false }), 'Replayed transfers to PostgreSQL');
+const snowflake = await ifPossible(startSnowflake(), 'Replayed transfers to Snowflake');
 const sqlServerUrl = mssqlUrl('Replayed transfers to SQL Server');
 let rig: Rig;
 let db: pg.Client | undefined;
+let warehouse: SnowflakeClient | undefined;
 let sqlServer: MssqlServer | undefined;
+/** Elsewhere DWH. */
 let sqlServerSchema = '';
 
 beforeAll(async () => {
   rig = await Rig.open(() => ({
     ...(server ? { pg: { url: server.url } } : {}),
+    ...(snowflake ? { snow: { url: snowflake.url } } : {}),
     ...(sqlServerUrl ? { mssql: { url: sqlServerUrl } } : {}),
   }));
   if (sqlServerUrl) {
     sqlServer = await MssqlServer.open(sqlServerUrl);
     sqlServerSchema = sqlServer.newSchema('DWH');
   }
+  if (snowflake) warehouse = await SnowflakeClient.open(snowflake.url);
   if (!server) return;
   db = new pg.Client(server.url);
   await db.connect();
@@ -33,8 +45,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await db?.end();
   await rig?.close();
+  await warehouse?.close();
   await sqlServer?.close();
-  await server?.stop();
+  await Promise.all([server?.stop(), snowflake?.stop()]);
 });
 
 function source(sql: string): void {
@@ -44,63 +57,98 @@ function source(sql: string): void {
 }
 
 /** These batches succeeded: a failed one that had loaded would need a worker that dies in the very moment between. */
-async function replay({ batch }: BatchRecord): Promise<ReplayOutcome> {
-  const run = await rig.start('replayBatch', { batchId: batch.LogID, force: true });
+async function replay({ batch }: BatchRecord, from: ReplayFrom = 'start'): Promise<ReplayOutcome> {
+  const run = await rig.start('replayBatch', { batchId: batch.LogID, force: true, from });
   return (await rig.resultOf(run)) as ReplayOutcome;
 }
 
-async function replayed(record: BatchRecord): Promise<BatchRecord> {
-  const outcome = await replay(record);
+async function replayed(record: BatchRecord, from?: ReplayFrom): Promise<BatchRecord> {
+  const outcome = await replay(record, from);
   if ('refused' in outcome) throw new Error(outcome.refused);
   expect(outcome).toMatchObject({ status: 'Success' });
   return rig.batchOf(outcome);
 }
 
+/** What the command line says that a replay would do. */
+async function planned({ batch }: BatchRecord): Promise<Plan[]> {
+  const { folder: cwd, connections, taskQueue } = rig;
+  const config = { audit: { url: 'sqlite:./audit' }, connections, worker: { taskQueue } };
+  writeFileSync(join(cwd, 'batchtrail.yaml'), JSON.stringify(config));
+  const { code, stdout, stderr } = await runCli(
+    ['replay', String(batch.LogID), '--force', '--dry-run', '--json'],
+    {
+      cwd,
+      env: { TEMPORAL_ADDRESS: temporalAddress() },
+    },
+  );
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as Plan[];
+}
+
+/** The answer, and after a change nothing. */
 const TARGETS = {
   sqlite: {
     places: OWN_PLACES,
-    schema: () => 'DWH',
-    rows: (sql: string) => Promise.resolve(rig.rows('target/DWH', sql.replaceAll('dwh.', ''))),
+    run: async (sql: string) => {
+      const file = rig.database('target/DWH');
+      const statement = file.prepare(sql.replaceAll('dwh.', ''));
+      const rows = statement.reader ? statement.raw().all() : void statement.run();
+      file.close();
+      return rows ?? [];
+    },
   },
   pg: {
     places: { ...OWN_PLACES, target: 'pg' },
-    schema: () => 'DWH',
-    rows: async (sql: string) => (await db!.query<unknown[]>({ text: sql, rowMode: 'array' })).rows,
+    run: async (sql: string) => (await db!.query<unknown[]>({ text: sql, rowMode: 'array' })).rows,
+  },
+  snow: {
+    places: { ...OWN_PLACES, target: 'snow' },
+    run: (sql: string) => warehouse!.rows(sql),
   },
   mssql: {
     places: { ...OWN_PLACES, target: 'mssql' },
-    schema: () => sqlServerSchema,
-    rows: (sql: string) => sqlServer!.rows(sql.replaceAll('dwh.', `${sqlServerSchema}.`)),
+    run: (sql: string) => sqlServer!.rows(sql.replaceAll('dwh.', `${sqlServerSchema}.`)),
   },
 };
-const HERE = { sqlite: true, pg: server !== undefined, mssql: sqlServerUrl !== undefined };
+const there = {
+  ...{ sqlite: true, pg: server !== undefined },
+  ...{ snow: snowflake !== undefined, mssql: sqlServerUrl !== undefined },
+};
+const ENGINES = (['sqlite', 'pg', 'snow', 'mssql'] as const).filter((on) => there[on]);
 
-it.each((['sqlite', 'pg', 'mssql'] as const).filter((on) => HERE[on]))(
+const targetTable = (on: (typeof ENGINES)[number], table: string): string =>
+  `${on === 'mssql' ? sqlServerSchema : 'DWH'}.${table}`;
+
+/** With numbers as numbers, which some drivers give as texts. */
+async function rowsOf(on: (typeof ENGINES)[number], sql: string): Promise<unknown[][]> {
+  const rows = (await TARGETS[on].run(sql)) as unknown[][];
+  return rows.map((row) =>
+    row.map((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value)),
+  );
+}
+
+it.each(ENGINES)(
   'what a batch had appended to %s is there once, as the replay brought it',
   async (on) => {
-    const { places, schema, rows } = TARGETS[on];
+    const { places } = TARGETS[on];
     const table = `again_${on}`;
     source(
       `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO ${table} VALUES (1, 'a'), (2, 'b')`,
     );
-    const transfer = async (): Promise<BatchRecord> => {
-      const run = await rig.start('historicalTransfer', {
-        ...{ ...places, tables: [{ from: `app.${table}`, to: `${schema()}.${table}` }] },
-        mode: 'append',
+    const transfer = () =>
+      rig.start('historicalTransfer', {
+        ...{ ...places, tables: [{ from: `app.${table}`, to: targetTable(on, table) }], mode: 'append' },
       });
-      await rig.resultOf(run);
-      return rig.batchOf(run);
-    };
-    const other = await transfer();
-    const first = await transfer();
+    const other = await rig.batchOf(await transfer());
+    const first = await rig.batchOf(await transfer());
     source(`UPDATE ${table} SET note = 'B' WHERE id = 2`);
+    const [plan] = await planned(first);
+    expect(plan).toMatchObject({ from: 'start', replaces: [{ connection: places.target, rows: 2 }] });
+    expect(plan!.replaces![0]!.table.toLowerCase()).toBe(targetTable(on, table).toLowerCase());
 
     const again = await replayed(first);
     const [one, two] = [other, again].map(({ batch }) => batch.LogID);
-    const found = (await rows(
-      `SELECT id, note, BatchID FROM dwh.${table} ORDER BY BatchID, id`,
-    )) as unknown[][];
-    expect(found.map(([id, note, batch]) => [Number(id), note, Number(batch)])).toEqual([
+    expect(await rowsOf(on, `SELECT id, note, BatchID FROM dwh.${table} ORDER BY BatchID, id`)).toEqual([
       ...[
         [1, 'a', one],
         [2, 'b', one],
@@ -110,11 +158,46 @@ it.each((['sqlite', 'pg', 'mssql'] as const).filter((on) => HERE[on]))(
         [2, 'B', two],
       ],
     ]);
-    const ledger = (await rows(
-      `SELECT DISTINCT LogID FROM dwh.BatchLoad WHERE TableName LIKE '%${table}' ORDER BY LogID`,
-    )) as unknown[][];
-    expect(ledger.map(([logID]) => Number(logID))).toEqual([one, two]);
+    const ledger = `SELECT DISTINCT LogID FROM dwh.BatchLoad WHERE LOWER(TableName) LIKE '%${table}' ORDER BY LogID`;
+    expect(await rowsOf(on, ledger)).toEqual([[one], [two]]);
   },
+  60_000,
+);
+
+it.each(ENGINES)(
+  'from the failure, what was read for %s before it is loaded as it was, once, under the same number',
+  async (on) => {
+    const { places, run } = TARGETS[on];
+    const table = `failed_${on}`;
+    source(
+      `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO ${table} VALUES (1, 'a'), (2, 'b')`,
+    );
+    const transfer = () =>
+      rig.start('historicalTransfer', {
+        ...{ ...places, tables: [{ from: `app.${table}`, to: targetTable(on, table) }], mode: 'replace' },
+      });
+    await rig.batchOf(await transfer());
+    // What no ledger lists, nobody replaces.
+    await run(
+      `INSERT INTO dwh.${table} (id, note, BatchID, LoadedAt) SELECT 3, note, 999999, LoadedAt FROM dwh.${table} WHERE id = 1`,
+    );
+    const started = await transfer();
+    expect((await rig.failureOf(started)).type).toBe('UnlistedRows');
+    const failed = await rig.batchOf(started);
+    await run(`DELETE FROM dwh.${table} WHERE BatchID = 999999`);
+    source(`UPDATE ${table} SET note = 'B' WHERE id = 2`);
+
+    const again = await replayed(failed, 'failure');
+    const { LogID } = failed.batch;
+    expect(again.batch).toMatchObject({ LogID, Status: 'Success', Resolution: 'replayed' });
+    expect(await rowsOf(on, `SELECT id, note, BatchID FROM dwh.${table} ORDER BY id`)).toEqual([
+      [1, 'a', LogID],
+      [2, 'b', LogID],
+    ]);
+    const ledger = `SELECT LogID, Rows FROM dwh.BatchLoad WHERE LOWER(TableName) LIKE '%${table}'`;
+    expect(await rowsOf(on, on === 'snow' ? ledger.replace('Rows', '"ROWS"') : ledger)).toEqual([[LogID, 2]]);
+  },
+  60_000,
 );
 
 it('what was merged, and is no longer read, stays as the batch before had left it', async () => {

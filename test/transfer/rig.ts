@@ -12,6 +12,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import Database from 'better-sqlite3';
 import { expect, vi } from 'vitest';
+import type { Connection } from '../../src/config.js';
 import type { BatchRecord } from '../../src/domain/model.js';
 import type { AuditReader } from '../../src/engines/contract.js';
 import { engine } from '../../src/engines/sqlite/index.js';
@@ -29,7 +30,7 @@ export class Rig {
   readonly taskQueue = `transfer-${randomUUID()}`;
   readonly #opened: Database.Database[] = [];
   client!: Client;
-  connections: Record<string, { url: string }> = {};
+  connections: Record<string, Connection> = {};
   #connection!: NativeConnection;
   #worker: Worker | undefined;
   #running: Promise<void> | undefined;
@@ -37,9 +38,7 @@ export class Rig {
   private constructor(readonly folder: string) {}
 
   /** `connections` gets the folder that is removed at the end; relative `sqlite:` and `file:` places are made in it. */
-  static async open(
-    connections: (folder: string) => Record<string, { url: string }> = () => ({}),
-  ): Promise<Rig> {
+  static async open(connections: (folder: string) => Record<string, Connection> = () => ({})): Promise<Rig> {
     const folder = mkdtempSync(join(tmpdir(), 'batchtrail-transfer-'));
     const rig = new Rig(folder);
     for (const name of ['source', 'target', 'audit']) mkdirSync(join(folder, name));
@@ -56,7 +55,7 @@ export class Rig {
     return rig;
   }
 
-  async startWorker(connections: Record<string, { url: string }>, audit = 'audit'): Promise<void> {
+  async startWorker(connections: Record<string, Connection>, audit = 'audit'): Promise<void> {
     const worker = await Worker.create({
       connection: this.#connection,
       taskQueue: this.taskQueue,

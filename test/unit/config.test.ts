@@ -40,6 +40,7 @@ describe('loadConfig', () => {
       audit: { url: `sqlite:${resolve('.batchtrail')}`, outbox: resolve('.batchtrail/outbox.db') },
       connections: {},
       worker: { taskQueue: 'etl' },
+      temporal: {},
     });
   });
 
@@ -50,6 +51,7 @@ describe('loadConfig', () => {
         erp: { url: "sqlite:erp" }
         dwh: { url: "postgres://host/dwh", scripts: ./sql }
       worker: { taskQueue: nightly, workflowsPath: ./workflows.ts, activities: ../activities.ts, dataConverter: ./converter.ts }
+      temporal: { ui: "https://temporal.example/ui/" }
     `);
     process.chdir(startFolder);
     expect(loadConfig(file, {})).toEqual({
@@ -68,6 +70,7 @@ describe('loadConfig', () => {
         activities: resolve(folder, '../activities.ts'),
         dataConverter: join(folder, 'converter.ts'),
       },
+      temporal: { ui: 'https://temporal.example/ui' },
     });
   });
 
@@ -133,18 +136,22 @@ describe('loadConfig', () => {
   it.each([
     [
       'audti: { url: x }',
-      'batchtrail.yaml: config has the unknown key "audti". Known keys: audit, connections, worker',
+      'batchtrail.yaml: config has the unknown key "audti". Known keys: audit, connections, worker, temporal',
+    ],
+    [
+      'temporal: { ui: "temporal.example:8233" }',
+      'batchtrail.yaml: config.temporal.ui must be an address like http://localhost:8233, not "temporal.example:8233"',
     ],
     [
       'audit: { outbx: x }',
-      'batchtrail.yaml: config.audit has the unknown key "outbx". Known keys: url, schema, outbox, strict',
+      'batchtrail.yaml: config.audit has the unknown key "outbx". Known keys: url, schema, outbox, strict, inputs',
     ],
     ['audit: { strict: "yes" }', 'config.audit.strict must be true or false, not "yes"'],
     ['connections: { erp: { script: x } }', 'config.connections.erp has the unknown key "script"'],
     ['worker: { taskQueue: 5 }', 'config.worker.taskQueue must be a text, not 5'],
     ['connections: { erp: {} }', 'config.connections.erp.url must be a text, not nothing'],
     ['connections: [erp]', 'config.connections must be a set of names with values, not ["erp"]'],
-    ['just a text', 'config must be an object with audit, connections, worker, not "just a text"'],
+    ['just a text', 'config must be an object with audit, connections, worker, temporal, not "just a text"'],
   ])('refuses %s', (yaml, message) => {
     write(yaml);
     expect(complaint()).toContain(message);
@@ -210,7 +217,7 @@ describe('checkOptions', () => {
 
   it.each([
     [undefined, 'BatchtrailPlugin must be an object with audit, connections, not nothing'],
-    [{}, 'BatchtrailPlugin.audit must be an object with url, schema, outbox, strict, not nothing'],
+    [{}, 'BatchtrailPlugin.audit must be an object with url, schema, outbox, strict, inputs, not nothing'],
     [{ audit: {} }, 'BatchtrailPlugin.audit.url must be a text, not nothing'],
     [{ audit: { url: 'sqlite:a' }, strict: true }, 'BatchtrailPlugin has the unknown key "strict"'],
     [{ audit: { url: 'sqlite:a' }, worker: {} }, 'BatchtrailPlugin has the unknown key "worker"'],

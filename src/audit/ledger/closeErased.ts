@@ -65,7 +65,9 @@ function whatIsLeft({ batch, events }: BatchRecord, run: PipelineRun): RunHistor
     activities: [],
     lastEventID: null,
     baseRunID: null,
+    redone: [],
     historyHash: null,
+    input: null,
   };
 }
 

@@ -22,3 +22,13 @@ export function existing(batches: ReadonlyMap<number, PipelineLog>, logID: numbe
   if (!batch) throw new Error(`The audit has a run of batch ${logID}, but no such batch`);
   return batch;
 }
+
+/** Those of these runs that have a row, or had one in a batch that was purged. */
+export async function knownRuns(
+  tx: AuditTransaction,
+  runIDs: readonly string[],
+): Promise<Array<{ readonly RunID: string }>> {
+  const rows = await tx.findRuns(runIDs);
+  const found = new Set(rows.map(({ RunID }) => RunID));
+  return [...rows, ...(await tx.findTombstones(runIDs.filter((runID) => !found.has(runID))))];
+}

@@ -1,5 +1,6 @@
 /** What happens to the audit tables when runs begin, or go on. */
 import type { AuditTransaction, NewBatch } from '../../engines/contract.js';
+import { BatchGone } from '../../domain/errors.js';
 import { fitted } from '../../domain/fitted.js';
 import type { BatchRef, PipelineLog, PipelineRun, RunStart } from '../../domain/model.js';
 import { NO_COUNTS } from '../../domain/model.js';
@@ -11,7 +12,7 @@ type LogIDs = Map<string, Pick<PipelineRun, 'RunID' | 'LogID'>>;
 
 /**
  * Gives each run its batch: a new one, or for a reset the one it continues. Harmless when repeated. Answers in the
- * order of the argument.
+ * order of the argument. Throws `BatchGone` for a run whose batch was purged.
  */
 export async function openRuns(ledger: Ledger, starts: readonly RunStart[]): Promise<BatchRef[]> {
   const { tx } = ledger;
@@ -69,14 +70,22 @@ async function goOn(
 
 async function begin(
   ledger: Ledger,
-  starts: readonly RunStart[],
+  given: readonly RunStart[],
   known: Readonly<LogIDs>,
 ): Promise<Map<string, PipelineLog>> {
   const { tx, now } = ledger;
+  const starts = await withOwnBatches(tx, given);
   // Two runs of one batch may begin in the same moment: a base run and its reset.
   const byOrigin = new Map(starts.map((start) => [originOf(start), start]));
   const opened = await tx.openBatches([...byOrigin.values()].map((start) => newBatch(start, known)));
-  const batches = new Map([...byOrigin.keys()].map((origin, index) => [origin, opened[index]!]));
+  const batches = new Map(
+    [...byOrigin.keys()].flatMap((origin, index) => (opened[index] ? [[origin, opened[index]]] : [])),
+  );
+  const gone = starts.filter((start) => !batches.has(originOf(start)));
+  if (gone.length > 0) {
+    const tombstones = await tx.findTombstones(gone.map(({ OriginalRunID }) => OriginalRunID));
+    throw new BatchGone([...new Set(tombstones.map(({ LogID }) => LogID))]);
+  }
   await tx.insertRuns(starts.map((start) => newRun(start, batches.get(originOf(start))!.LogID, now)));
   // A batch that was there already continues in this run.
   const resets = starts.filter(
@@ -96,6 +105,20 @@ async function begin(
   );
   ledger.changed(runOf.keys());
   return new Map(starts.map((start) => [start.RunID, batches.get(originOf(start))!]));
+}
+
+/** A batch that was purged has nothing that the reset of its run could continue: that is a batch of its own. */
+async function withOwnBatches(
+  tx: AuditTransaction,
+  starts: readonly RunStart[],
+): Promise<readonly RunStart[]> {
+  const resets = starts.filter(isReset);
+  if (resets.length === 0) return starts;
+  const tombstones = await tx.findTombstones(resets.map(({ OriginalRunID }) => OriginalRunID));
+  const purged = new Set(tombstones.map(({ RunID }) => RunID));
+  return starts.map((start) =>
+    purged.has(start.OriginalRunID) ? { ...start, OriginalRunID: start.RunID } : start,
+  );
 }
 
 function originOf({ Namespace, OriginalRunID }: RunStart): string {
@@ -133,6 +156,7 @@ function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
     EndTime: null,
     Status: 'Running',
     ErrorMessage: null,
+    InputDigest: null,
     DurationMs: null,
     RetryCount: 0,
     RetryStatus: null,

@@ -1,13 +1,20 @@
 /** What happens to the audit tables when the histories of runs are known. */
-import type { BatchRecord, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
+import type { BatchRecord, PipelineEvent, PipelineRun } from '../../domain/model.js';
 import type { RunHistory } from '../history.js';
-import { isTriedAgain } from '../openBatches.js';
 import { hashed } from '../proof.js';
+import { inputEvent, keptInput } from '../recordedInput.js';
 import { settleRun } from '../settle.js';
 import type { Settlement } from '../settle.js';
 import type { Ledger } from './ledger.js';
 import { openRuns } from './openRuns.js';
-import { resolveBatch } from './resolveBatch.js';
+import {
+  resolveLateChildren,
+  resolveRedoneChildren,
+  resolveReplayed,
+  supersedeFromSuccessor,
+  supersedeRetriedRuns,
+  supersedeScheduled,
+} from './repairs.js';
 
 /**
  * Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. Answers the runs as they
@@ -49,9 +56,15 @@ async function settleRound(
       await supersedeRetriedRuns(ledger, record.batch, record.batch.LogID);
       await resolveReplayed(ledger, record.batch);
     }
+    if (settlement.batch.Resolution === 'replayed') {
+      await resolveRedoneChildren(ledger, record.batch, history);
+    }
     // The try that succeeded may have been closed before this one, by another worker.
     if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
   }
+  const closed = settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch }));
+  await supersedeScheduled(ledger, closed);
+  await resolveLateChildren(ledger, closed);
   return runs.filter((_, index) => !wasCertified(settled[index]!));
 }
 
@@ -91,7 +104,13 @@ function wasCertified({ record: { runs }, history: { start, lastEventID } }: Set
 
 export function settle(record: BatchRecord, history: RunHistory, now: string): Settlement {
   const settlement = settleRun(record, history, now);
-  return { ...settlement, events: settlement.events.map(hashed) };
+  return { ...settlement, events: [...settlement.events, ...newInput(record, history)].map(hashed) };
+}
+
+function newInput(record: BatchRecord, { start, end, input }: RunHistory): PipelineEvent[] {
+  if (!end || input?.kept === undefined || keptInput(record) !== undefined) return [];
+  const { LogID } = record.batch;
+  return [inputEvent({ LogID, RunID: start.RunID }, start.StartTime, input.kept)];
 }
 
 /** What the tables say of the batch when the settlement is written. */
@@ -111,47 +130,4 @@ function settledRecord(record: BatchRecord, { start }: RunHistory, settlement: S
 function isCertified({ runs }: BatchRecord, { start, lastEventID }: RunHistory): boolean {
   const run = runs.find(({ RunID }) => RunID === start.RunID);
   return run?.CertifiedAt != null && run.CertifiedEventID === lastEventID;
-}
-
-/** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
-async function supersedeRetriedRuns(ledger: Ledger, last: PipelineLog, successID: number): Promise<void> {
-  for (let logID = last.PreviousLogID; logID !== null;) {
-    const [previous] = await ledger.tx.lockBatches([logID]);
-    if (!previous) {
-      throw new Error(`Batch ${last.LogID} goes on after batch ${logID}, and there is no such batch`);
-    }
-    if (previous.Resolution !== 'superseded') {
-      if (!isTriedAgain(previous)) return;
-      const resolution = { Resolution: 'superseded', ResolvedByLogID: successID } as const;
-      await resolveBatch(ledger, previous, resolution, { RetryStatus: 'recovered' });
-    }
-    logID = previous.PreviousLogID;
-  }
-}
-
-/** What failed and was done again is repaired by the replay that succeeds, and so are the replays between that failed. */
-async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
-  for (let logID = success.ReplayOfLogID; logID !== null;) {
-    const [failed] = await ledger.tx.lockBatches([logID]);
-    if (!failed) {
-      throw new Error(`Batch ${success.LogID} replays batch ${logID}, and there is no such batch`);
-    }
-    if (failed.Resolution === 'open') {
-      await resolveBatch(ledger, failed, { Resolution: 'replayed', ResolvedByLogID: success.LogID });
-    }
-    await supersedeRetriedRuns(ledger, failed, success.LogID);
-    logID = failed.ReplayOfLogID;
-  }
-}
-
-async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<void> {
-  const successorOf = async (of: number): Promise<PipelineLog | undefined> => {
-    const successors = await ledger.tx.findSuccessors([of]);
-    return successors.sort((a, b) => a.LogID - b.LogID)[0];
-  };
-  let next = await successorOf(logID);
-  // Tries may be closed in any order: those between may be settled already.
-  while (next && (next.Resolution === 'superseded' || isTriedAgain(next)))
-    next = await successorOf(next.LogID);
-  if (next?.Status === 'Success') await supersedeRetriedRuns(ledger, next, next.LogID);
 }

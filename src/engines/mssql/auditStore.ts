@@ -32,7 +32,7 @@ export async function openAuditStore({ url, schema }: AuditOptions): Promise<Aud
 }
 
 class MssqlAuditStore implements AuditStore {
-  readonly pace: StorePace = { groupMs: 1, lookMs: 400 };
+  readonly pace: StorePace = { groupMs: 1, lookMs: 400, removeRows: 500 };
   readonly #sql: Statements;
 
   constructor(

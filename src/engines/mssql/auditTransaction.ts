@@ -6,12 +6,18 @@ import {
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
+import { BatchGone } from '../../domain/errors.js';
 import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
-import type { AuditTransaction, EventsFound, TurnTaken } from '../contract.js';
+import type { AuditTransaction, EventsFound, NewBatch, TurnTaken } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import { MOST_CHARACTERS, POSITION } from './columns.js';
+import { mayNotRemove } from '../shared/mayNotRemove.js';
+import { isMissingParent, isMissingRight } from './errors.js';
 import { findRuns } from './findRuns.js';
 import { findSeals } from './findSeals.js';
+import { findTombstones } from './findTombstones.js';
 import { given } from './given.js';
 import { storedID } from './ids.js';
 import { inOrder, readBatches } from './readBatches.js';
@@ -34,6 +40,8 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
     lockBatches: (logIDs) => findBatches(sql.lockBatches, logIDs),
     readBatches: (logIDs) => readBatches(session, sql, sql.lockBatches, logIDs),
     findSuccessors: (logIDs) => findBatches(sql.findSuccessors, logIDs),
+    findOpenChildren: (logIDs) => findBatches(sql.findOpenChildren, logIDs),
+    findScheduled: (windows) => run(sql.findScheduled, SCHEDULE_WINDOW, windows, PIPELINE_LOG_COLUMNS),
     findAlerts: (logIDs) =>
       run<{ LogID: number }, Alert>(sql.findAlerts, ['LogID'], inOrder(logIDs), ALERT_COLUMNS),
     findEvents: (eventIDs) =>
@@ -49,8 +57,17 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
       return readRows<Seal>(SEAL_COLUMNS, found)[0];
     },
 
-    openBatches: (batches) =>
-      run(sql.openBatches, [...NEW_BATCH_COLUMNS, POSITION], withPositions(batches), PIPELINE_LOG_COLUMNS),
+    openBatches: async (batches) => {
+      const columns = [...NEW_BATCH_COLUMNS, POSITION] as const;
+      const found = await run<NewBatch & { Position: number }, PipelineLog>(
+        sql.openBatches,
+        columns,
+        withPositions(batches),
+        PIPELINE_LOG_COLUMNS,
+      );
+      const batchOf = new Map(found.map((batch) => [originOf(batch), batch]));
+      return batches.map((batch) => batchOf.get(originOf(batch)));
+    },
     insertRuns: async (runs) => void (await run(sql.insertRuns, PIPELINE_RUN_COLUMNS, runs)),
     addEvents: (events) => addEvents(session, sql, events),
     insertAlerts: async (alerts) => void (await run(sql.insertAlerts, NEW_ALERT_COLUMNS, alerts)),
@@ -73,6 +90,15 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
         { at: [DateTime2(3), new Date(at)] },
       )),
     insertSeals: async (seals) => void (await run(sql.insertSeals, SEAL_COLUMNS, seals)),
+
+    findTombstones: (runIDs) => findTombstones(session, sql, runIDs),
+    insertTombstones: async (tombstones) =>
+      void (await run(sql.insertTombstones, TOMBSTONE_COLUMNS, tombstones)),
+    removeBatches: async (logIDs) => {
+      await run(sql.removeBatches, ['LogID'], inOrder(logIDs)).catch((error: unknown) => {
+        throw isMissingRight(error) ? mayNotRemove(error) : error;
+      });
+    },
 
     takeTurn: async ({ scope, holder, forMs }) => {
       const [taken] = await session.run(sql.takeTurn, {
@@ -98,6 +124,14 @@ function withPositions<Row>(rows: readonly Row[]): Array<Row & { Position: numbe
   return rows.map((row, Position) => ({ ...row, Position }));
 }
 
+function originOf({ OriginalRunID, Namespace }: NewBatch): string {
+  return JSON.stringify([OriginalRunID, Namespace]);
+}
+
+function logIDsOf(events: readonly PipelineEvent[]): number[] {
+  return [...new Set(events.map(({ LogID }) => LogID))];
+}
+
 async function addEvents(
   session: Session,
   sql: Statements,
@@ -106,17 +140,21 @@ async function addEvents(
   const existing: PipelineEvent[] = [];
   const closedRuns = new Set<string>();
   for (const part of given(session.driver, EVENT_COLUMNS, withPositions(events))) {
-    const [found, added = [], closed] = await session.run(
-      // The lock lets either this or whoever closes one of the runs go first, and the last statement sees which.
-      [
-        sql.holdBatches(part.table(['LogID'])),
-        sql.findEvents(part.table(['EventID'])),
-        sql.insertEvents(part.table(EVENT_COLUMNS)),
-        'SELECT @@ROWCOUNT AS [Added]',
-        sql.findClosedRuns(part.table(['RunID'])),
-      ].join(';\n'),
-      part.inputs,
-    );
+    const [found, added = [], closed] = await session
+      .run(
+        // The lock lets either this or whoever closes one of the runs go first, and the last statement sees which.
+        [
+          sql.holdBatches(part.table(['LogID'])),
+          sql.findEvents(part.table(['EventID'])),
+          sql.insertEvents(part.table(EVENT_COLUMNS)),
+          'SELECT @@ROWCOUNT AS [Added]',
+          sql.findClosedRuns(part.table(['RunID'])),
+        ].join(';\n'),
+        part.inputs,
+      )
+      .catch((error: unknown) => {
+        throw isMissingParent(error) ? new BatchGone(logIDsOf(events), { cause: error }) : error;
+      });
     const there = readRows<PipelineEvent>(PIPELINE_EVENT_COLUMNS, found);
     if (there.length + Number(added[0]?.['Added']) !== part.count) {
       throw new Conflict('Another transaction added some of the events between two statements');

@@ -14,7 +14,7 @@ export function listStatement(
   schema: string,
   filter: BatchFilter,
 ): { text: string; inputs: Inputs } {
-  const { pipeline, status, open, since, until, text, after, limit } = filter;
+  const { pipeline, status, open, about, since, until, text, after, limit } = filter;
   const { NVarChar, Int, DateTime2 } = driver;
   const conditions: string[] = [];
   const inputs: Inputs = {};
@@ -28,6 +28,10 @@ export function listStatement(
     inputs['status'] = [NVarChar(20), status];
   }
   if (open) conditions.push("[Resolution] = N'open'");
+  if (about !== undefined) {
+    conditions.push('([LogID] = @about OR [ReplayOfLogID] = @about OR [ResolvedByLogID] = @about)');
+    inputs['about'] = [Int, about];
+  }
   if (since !== undefined) {
     conditions.push('[StartTime] >= @since');
     inputs['since'] = [DateTime2(3), new Date(since)];

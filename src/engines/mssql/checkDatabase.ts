@@ -7,7 +7,7 @@ import { reading } from './transactions.js';
 
 /** What OPENJSON needs: SQL Server 2016. */
 const OLDEST_LEVEL = 130;
-const TABLES = ['Store', 'PipelineLog', 'PipelineRun', 'PipelineEvent', 'Alert', 'Seal', 'Turn'];
+const TABLES = ['Store', 'PipelineLog', 'PipelineRun', 'PipelineEvent', 'Alert', 'Seal', 'Tombstone', 'Turn'];
 const RIGHTS = ['SELECT', 'INSERT', 'UPDATE'];
 
 export async function checkDatabase(db: Database): Promise<void> {

@@ -19,6 +19,7 @@ const LENGTHS: Readonly<Record<string, number>> = {
   TaskQueue: 1000,
   ScheduleID: 1000,
   RunByUser: 1000,
+  InputDigest: 100,
   SourceSystem: 1000,
   TargetSystem: 1000,
   RetryStatus: 20,

@@ -24,6 +24,11 @@ export function isConflict(error: unknown): boolean {
   return hasNumber(error, CONFLICTS) || all(error).some(({ message }) => CONFLICT.test(message));
 }
 
+/** Whether a foreign key has refused a row. */
+export function isMissingParent(error: unknown): boolean {
+  return hasNumber(error, [547]);
+}
+
 export function isMissingRight(error: unknown): boolean {
   return hasNumber(error, MISSING_RIGHTS) || all(error).some(({ message }) => MISSING_RIGHT.test(message));
 }

@@ -2,7 +2,7 @@
  * SQL Server ignores blanks at the end when it compares texts, whatever the collation, and so do its unique keys. Such
  * ids get a sign at the end, which they lose again when they are read.
  */
-const COMPARED = new Set(['Namespace', 'RunID', 'OriginalRunID', 'EventID']);
+const COMPARED = new Set(['Namespace', 'RunID', 'OriginalRunID', 'ScheduleID', 'EventID']);
 const END = '\u2420';
 
 /** Whether rows are found by this id. */

@@ -2,6 +2,7 @@ import type { Engine } from '../contract.js';
 import { openAuditReader } from './auditReader.js';
 import { openAuditStore } from './auditStore.js';
 import { migrationScript } from './migrations.js';
+import { openTargetReader } from './targetReader.js';
 import { openSource } from './transfer/source.js';
 import { openTarget } from './transfer/target.js';
 
@@ -11,4 +12,5 @@ export const engine = {
   migrationScript,
   openSource,
   openTarget,
+  openTargetReader,
 } satisfies Engine;

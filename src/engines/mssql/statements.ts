@@ -10,8 +10,10 @@ import {
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
-import { OF_BATCHES } from '../contract.js';
+import { FAILED_STATUSES } from '../../domain/model.js';
+import { OF_BATCHES, SCHEDULE_WINDOW } from '../contract.js';
 import { list, POSITION } from './columns.js';
 
 /** As exact as it is stored: a time that was rounded up would still be to come. */
@@ -27,6 +29,7 @@ export function statements(schema: string) {
   const events = `${schema}.[PipelineEvent]`;
   const alerts = `${schema}.[Alert]`;
   const seals = `${schema}.[Seal]`;
+  const tombstones = `${schema}.[Tombstone]`;
   const turns = `${schema}.[Turn]`;
   const store = `${schema}.[Store]`;
   const findBatches: Statement = (given) =>
@@ -62,6 +65,12 @@ export function statements(schema: string) {
       `${select(PIPELINE_EVENT_COLUMNS, events)} ${isIn('LogID', given)} ORDER BY [EventTime], [Attempt], ${isLast('EventType', 'start')}, [EventNo]`,
     findSuccessors: (given: string) =>
       `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('PreviousLogID', given, 'LogID')} AND [PreviousLogID] IS NOT NULL`,
+    findOpenChildren: (given: string) =>
+      `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('ParentLogID', given, 'LogID')} AND [Resolution] = N'open'`,
+    findScheduled: (given: string) =>
+      `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given} AS given JOIN ${batches} AS known
+       ON ${SCHEDULE_WINDOW.map((column) => `known.[${column}] = given.[${column}]`).join(' AND ')}
+       WHERE known.[ScheduledTime] IS NOT NULL AND known.[Status] <> N'Continued'`,
     findClosedRuns: (given: string) =>
       `SELECT [RunID] FROM ${runs} ${isIn('RunID', given)} AND [Status] <> N'Running'`,
     findSeals: (given: string) =>
@@ -72,6 +81,7 @@ export function statements(schema: string) {
 
     openBatches: (given: string) =>
       `${insert(batches, NEW_BATCH_COLUMNS, given)} WHERE NOT EXISTS (SELECT 1 FROM ${batches} AS known WHERE ${isOrigin})
+         AND NOT EXISTS (SELECT 1 FROM ${tombstones} AS purged WHERE purged.[RunID] = given.[OriginalRunID])
        ORDER BY given.[${POSITION}];
        SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given} AS given JOIN ${batches} AS known ON ${isOrigin}
        ORDER BY given.[${POSITION}]`,
@@ -87,6 +97,28 @@ export function statements(schema: string) {
     resolveAlerts: (given: string) => `UPDATE ${alerts} SET [ResolvedAt] = @at ${isIn('AlertID', given)}`,
     insertSeals: (given: string) => insert(seals, SEAL_COLUMNS, given),
 
+    findTombstones: (given: string) => `${select(TOMBSTONE_COLUMNS, tombstones)} ${isIn('RunID', given)}`,
+    listTombstones: `SELECT TOP (@limit) ${list(TOMBSTONE_COLUMNS)} FROM ${tombstones}
+      WHERE [LogID] >= @logID AND ([LogID] > @logID OR [RunID] > @runID) ORDER BY [LogID], [RunID]`,
+    countPurged: `SELECT COUNT(DISTINCT [LogID]) AS [batches] FROM ${tombstones} WHERE [PurgedByLogID] = @by`,
+    insertTombstones: (given: string) => insert(tombstones, TOMBSTONE_COLUMNS, given),
+    // What refers to the batches goes first.
+    removeBatches: (given: string) =>
+      [events, alerts, runs, batches]
+        .map((table) => `DELETE FROM ${table} ${isIn('LogID', given)}`)
+        .join(';\n'),
+    // What ended before a time started before it, too: that is what the index is by.
+    oldBatches: `SELECT TOP (@limit) L.[LogID], L.[PipelineName], L.[StartTime],
+        (SELECT COUNT_BIG(*) FROM ${events} AS E WHERE E.[LogID] = L.[LogID]) AS [Events]
+      FROM ${batches} AS L
+      WHERE L.[StartTime] < @before AND L.[EndTime] < @before AND L.[Status] <> N'Running'
+        AND (L.[Resolution] IS NULL OR L.[Resolution] <> N'open')
+        AND (@keepFailed = 0 OR L.[Status] NOT IN (${FAILED_STATUSES.map((status) => `N'${status}'`).join(', ')}))
+        AND NOT EXISTS (SELECT 1 FROM ${runs} AS R WHERE R.[LogID] = L.[LogID]
+          AND (R.[Status] = N'Running' OR (R.[CertifiedAt] IS NULL AND L.[WorkflowType] IS NOT NULL)))
+        AND L.[StartTime] >= @startTime AND (L.[StartTime] > @startTime OR L.[LogID] > @logID)
+      ORDER BY L.[StartTime], L.[LogID]`,
+
     takeTurn: `INSERT INTO ${turns} ([Scope], [Holder], [HeldUntil], [Watermark])
       SELECT @scope, N'', ${NOW}, ${NOW} WHERE NOT EXISTS (SELECT 1 FROM ${turns} WHERE [Scope] = @scope);
       UPDATE ${turns} SET [Holder] = @holder, [HeldUntil] = DATEADD(MILLISECOND, @forMs, ${NOW})
@@ -100,7 +132,8 @@ export function statements(schema: string) {
       (
         table,
       ) => `SELECT N'${table}' AS [TableName], T.[LogID], COUNT_BIG(*) AS [RowsFound] FROM ${schema}.[${table}] AS T
-        WHERE NOT EXISTS (SELECT 1 FROM ${batches} AS L WHERE L.[LogID] = T.[LogID]) GROUP BY T.[LogID]`,
+        WHERE NOT EXISTS (SELECT 1 FROM ${batches} AS L WHERE L.[LogID] = T.[LogID])
+        ${table === 'Seal' ? `AND NOT EXISTS (SELECT 1 FROM ${tombstones} AS P WHERE P.[LogID] = T.[LogID])` : ''} GROUP BY T.[LogID]`,
     ).join(' UNION ALL '),
     openRuns: page('NULL'),
     endedRuns: page('NOT NULL'),

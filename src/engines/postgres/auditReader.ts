@@ -1,17 +1,35 @@
 /** The audit tables for people: every transaction here is read-only. */
-import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import type { BatchRecord, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
+import type {
+  AuditOptions,
+  AuditReader,
+  BatchFilter,
+  OldBatch,
+  OldFilter,
+  SealFilter,
+  Stray,
+  TombstonePage,
+} from '../contract.js';
 import { checkReadable } from './checkRights.js';
 import type { Database } from './connect.js';
 import { connect } from './connect.js';
 import { listBatches } from './listBatches.js';
 import { listSeals } from './listSeals.js';
 import { query } from './query.js';
-import { readBatches, readBatchRow, readRunRow, readSealRow, readStrayRow } from './readBatches.js';
+import {
+  readBatches,
+  readBatchRow,
+  readOldRow,
+  readRunRow,
+  readSealRow,
+  readStrayRow,
+  readTombstoneRow,
+} from './readBatches.js';
 import { run } from './run.js';
 import { quote, schemaName } from './schemaName.js';
-import type { Statements } from './statements.js';
+import type { Texts } from './rows.js';
+import type { Statement, Statements } from './statements.js';
 import { statements } from './statements.js';
 import { readCreatedAt, readStoreID } from './storeID.js';
 import { inTransaction, READ } from './transactions.js';
@@ -31,7 +49,7 @@ export async function openAuditReader({ url, schema }: AuditOptions): Promise<Au
   try {
     await checkReadable(db, name);
   } catch (error) {
-    await db.pool.end();
+    await db.close();
     throw error;
   }
   return new PostgresAuditReader(db, name);
@@ -56,10 +74,19 @@ class PostgresAuditReader implements AuditReader {
   }
 
   async batch(logID: number): Promise<BatchRecord | undefined> {
-    const [record] = await inTransaction(this.db, READ, (client) =>
-      readBatches(client, this.#sql, this.#sql.findBatches, [logID]),
-    );
+    const [record] = await this.records([logID]);
     return record;
+  }
+
+  records(logIDs: readonly number[]): Promise<BatchRecord[]> {
+    return inTransaction(this.db, READ, (client) =>
+      readBatches(client, this.#sql, this.#sql.findBatches, logIDs),
+    );
+  }
+
+  oldBatches({ before, keepFailed = false, after, limit }: OldFilter): Promise<OldBatch[]> {
+    const values = [before, keepFailed, after?.StartTime ?? '-infinity', after?.LogID ?? 0, limit];
+    return this.#read(this.#sql.oldBatches, values, readOldRow);
   }
 
   async runs(runIDs: readonly string[]): Promise<PipelineRun[]> {
@@ -88,16 +115,39 @@ class PostgresAuditReader implements AuditReader {
     return rows.map(readSealRow);
   }
 
+  tombstones({ after, limit }: TombstonePage): Promise<Tombstone[]> {
+    const values = [after?.LogID ?? 0, after?.RunID ?? '', limit];
+    return this.#read(this.#sql.listTombstones, values, readTombstoneRow);
+  }
+
+  purgedRuns(runIDs: readonly string[]): Promise<Tombstone[]> {
+    return this.#read(this.#sql.findTombstones, [runIDs], readTombstoneRow);
+  }
+
+  async countPurged(by: number): Promise<number> {
+    const [count] = await this.#read(this.#sql.countPurged, [by], ([text]) => Number(text));
+    return count!;
+  }
+
+  async #read<Row>(
+    statement: Statement,
+    values: readonly unknown[],
+    read: (texts: Texts) => Row,
+  ): Promise<Row[]> {
+    const rows = await inTransaction(this.db, READ, (client) => run(client, statement, values));
+    return rows.map(read);
+  }
+
   async strays(): Promise<Stray[]> {
     const rows = await inTransaction(this.db, READ, (client) => run(client, this.#sql.strays, []));
     return rows.map(readStrayRow);
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
-    return query(this.db, this.schema, sql);
+    return query(this.db, sql, this.schema);
   }
 
   close(): Promise<void> {
-    return this.db.pool.end();
+    return this.db.close();
   }
 }

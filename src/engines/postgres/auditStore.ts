@@ -43,7 +43,7 @@ export async function openAuditStore({ url, schema }: AuditOptions): Promise<Aud
 }
 
 class PostgresAuditStore implements AuditStore {
-  readonly pace: StorePace = { groupMs: 1, lookMs: 400 };
+  readonly pace: StorePace = { groupMs: 1, lookMs: 400, removeRows: 500 };
   readonly #sql: Statements;
 
   constructor(
@@ -80,6 +80,6 @@ class PostgresAuditStore implements AuditStore {
   }
 
   close(): Promise<void> {
-    return this.db.pool.end();
+    return this.db.close();
   }
 }

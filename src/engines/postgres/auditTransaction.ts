@@ -6,9 +6,14 @@ import {
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
+import { BatchGone } from '../../domain/errors.js';
 import type { PipelineEvent } from '../../domain/model.js';
-import type { AuditTransaction, EventsFound } from '../contract.js';
+import type { AuditTransaction, EventsFound, NewBatch } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
+import { mayNotRemove } from '../shared/mayNotRemove.js';
+import { isMissingRight } from './errors.js';
 import {
   readAlertRow,
   readBatches,
@@ -16,6 +21,7 @@ import {
   readEventRow,
   readRunRow,
   readSealRow,
+  readTombstoneRow,
 } from './readBatches.js';
 import type { Texts } from './rows.js';
 import { arraysOf, isoTime } from './rows.js';
@@ -45,6 +51,11 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
     readBatches: async (logIDs) =>
       logIDs.length === 0 ? [] : readBatches(client, sql, sql.lockBatches, logIDs),
     findSuccessors: (logIDs) => find(sql.findSuccessors, logIDs, readBatchRow),
+    findOpenChildren: (logIDs) => find(sql.findOpenChildren, logIDs, readBatchRow),
+    findScheduled: async (windows) =>
+      windows.length === 0
+        ? []
+        : (await run(client, sql.findScheduled, arraysOf(windows, SCHEDULE_WINDOW))).map(readBatchRow),
     findAlerts: (logIDs) => find(sql.findAlertsOf, logIDs, readAlertRow),
     findEvents: (eventIDs) => find(sql.findEvents, eventIDs, readEventRow),
     findSeals: (logIDs) => find(sql.findSeals, logIDs, readSealRow),
@@ -61,7 +72,8 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
         run(client, sql.openBatches, arraysOf(batches, NEW_BATCH_COLUMNS)),
         run(client, sql.findOrigins, arraysOf(batches, ['OriginalRunID', 'Namespace'])),
       ]);
-      return found.map(readBatchRow);
+      const batchOf = new Map(found.map(readBatchRow).map((batch) => [originOf(batch), batch]));
+      return batches.map((batch) => batchOf.get(originOf(batch)));
     },
     insertRuns: (runs) => change(sql.insertRuns, runs, PIPELINE_RUN_COLUMNS),
     addEvents: (events) => addEvents(client, sql, events),
@@ -78,6 +90,18 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
     },
     insertSeals: (seals) => change(sql.insertSeals, seals, SEAL_COLUMNS),
 
+    findTombstones: (runIDs) => find(sql.findTombstones, runIDs, readTombstoneRow),
+    insertTombstones: (tombstones) => change(sql.insertTombstones, tombstones, TOMBSTONE_COLUMNS),
+    removeBatches: async (logIDs) => {
+      if (logIDs.length === 0) return;
+      // What refers to the batches goes first.
+      const statements = [sql.removeEvents, sql.removeAlerts, sql.removeRuns, sql.removeBatches];
+      const removing = Promise.all(statements.map((statement) => run(client, statement, [logIDs])));
+      await removing.catch((error: unknown) => {
+        throw isMissingRight(error) ? mayNotRemove(error) : error;
+      });
+    },
+
     takeTurn: async ({ scope, holder, forMs }) => {
       const [, taken] = await Promise.all([
         run(client, sql.firstTurn, [scope]),
@@ -87,6 +111,10 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
     },
     advance: async (scope, watermark) => void (await run(client, sql.advance, [scope, watermark])),
   };
+}
+
+function originOf({ OriginalRunID, Namespace }: NewBatch): string {
+  return JSON.stringify([OriginalRunID, Namespace]);
 }
 
 async function addEvents(
@@ -99,11 +127,16 @@ async function addEvents(
   const runIDs = [...new Set(events.map(({ RunID }) => RunID))];
   // The first statement waits for whoever closes one of the runs, and the last one sees that it is closed. The insert
   // alone would share its lock with another insert; when both then change the batch, each waits for the other.
+  const held = run(client, sql.holdBatches, [logIDs]);
   const [, added, closed] = await Promise.all([
-    run(client, sql.holdBatches, [logIDs]),
+    held,
     run(client, sql.addEvents, arraysOf(events, PIPELINE_EVENT_COLUMNS)),
     run(client, sql.findClosedRuns, [runIDs]),
-  ]);
+  ]).catch(async (error: unknown) => {
+    const there = new Set((await held).map(([logID]) => Number(logID)));
+    const gone = logIDs.filter((logID) => !there.has(logID));
+    throw gone.length > 0 ? new BatchGone(gone, { cause: error }) : error;
+  });
   const addedIDs = new Set(added.map(([eventID]) => eventID));
   const there = events.filter(({ EventID }) => !addedIDs.has(EventID)).map(({ EventID }) => EventID);
   return {

@@ -5,7 +5,7 @@ import { run } from './run.js';
 import { quote } from './schemaName.js';
 import { inTransaction, READ } from './transactions.js';
 
-const TABLES = ['store', 'pipelinelog', 'pipelinerun', 'pipelineevent', 'alert', 'seal', 'turn'];
+const TABLES = ['store', 'pipelinelog', 'pipelinerun', 'pipelineevent', 'alert', 'seal', 'tombstone', 'turn'];
 
 const MISSING_RIGHTS = `SELECT R.right_name, C.relname, current_user
   FROM unnest($2::text[]) AS R (right_name), pg_catalog.pg_class C

@@ -7,6 +7,8 @@ import type { Server } from './url.js';
 export interface Database {
   readonly pool: pg.Pool;
   readonly label: string;
+  /** Waits for what is under way, but not long: a server that does not answer would keep the process alive. */
+  close(): Promise<void>;
 }
 
 export interface PoolOptions {
@@ -22,6 +24,8 @@ const LOCK_TIMEOUT_MS = 10_000;
 const IDLE_TRANSACTION_MS = 60_000;
 /** Longer than the server takes to give up: only a connection that is dead comes to this. */
 const SILENCE_MS = 10_000;
+/** Connections in use are waited for so long; one that is being made has its own limit, `connect_timeout`. */
+const CLOSE_MS = 5_000;
 
 export async function connect({ connection, label }: Server, options: PoolOptions): Promise<Database> {
   const { default: driver } = await loadDriver('pg', 'postgres', () => import('pg'));
@@ -40,14 +44,28 @@ export async function connect({ connection, label }: Server, options: PoolOption
   });
   // A connection that breaks while nobody uses it leaves the pool. The error of one in use comes to its user, too.
   pool.on('error', () => undefined);
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  const clients = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    clients.add(client);
+  });
+  pool.on('remove', (client) => clients.delete(client));
+  const close = async (): Promise<void> => {
+    const timer = setTimeout(() => clients.forEach(cut), CLOSE_MS);
+    await pool.end().finally(() => clearTimeout(timer));
+  };
   try {
     (await pool.connect()).release();
   } catch (error) {
     await pool.end();
     throw connectError(error, label);
   }
-  return { pool, label };
+  return { pool, label, close };
+}
+
+/** Whoever waits for an answer is told; `end` would wait for it. */
+export function cut(client: pg.ClientBase): void {
+  (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
 }
 
 /** People and code read times in UTC, whatever the server, the database or the role is set to. */

@@ -5,7 +5,7 @@ import { select } from './statements.js';
 /** The statement of a listing. It has no name: each is planned for the values that it has. */
 export function listBatches(
   schema: string,
-  { pipeline, status, open, since, until, text, after, limit }: BatchFilter,
+  { pipeline, status, open, about, since, until, text, after, limit }: BatchFilter,
 ): { text: string; values: unknown[] } {
   const values: unknown[] = [];
   const bind = (value: unknown): string => `$${values.push(value)}`;
@@ -13,6 +13,10 @@ export function listBatches(
   if (pipeline !== undefined) conditions.push(`PipelineName = ${bind(pipeline)}`);
   if (status !== undefined) conditions.push(`Status = ${bind(status)}`);
   if (open) conditions.push("Resolution = 'open'");
+  if (about !== undefined) {
+    const logID = bind(about);
+    conditions.push(`(LogID = ${logID} OR ReplayOfLogID = ${logID} OR ResolvedByLogID = ${logID})`);
+  }
   if (since !== undefined) conditions.push(`StartTime >= ${bind(since)}`);
   if (until !== undefined) conditions.push(`StartTime < ${bind(until)}`);
   if (text !== undefined) conditions.push(contains(bind(`%${text.replace(/[\\%_]/g, String.raw`\$&`)}%`)));

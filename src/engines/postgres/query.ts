@@ -29,8 +29,9 @@ const READING =
 
 export async function query(
   db: Database,
-  schema: string,
   sql: string,
+  /** Where the audit is, whose columns are spelled as they are everywhere. */
+  auditSchema?: string,
 ): Promise<{ columns: string[]; rows: SqlRow[] }> {
   if (!READING.test(sql)) {
     throw new BadInput(
@@ -39,7 +40,7 @@ export async function query(
   }
   try {
     return await inTransaction(db, QUERY, async (client) => {
-      const tables = run(client, { text: AUDIT_TABLES }, [schema]);
+      const tables = run(client, { text: AUDIT_TABLES }, [auditSchema ?? null]);
       const result = client.query<Array<string | null>>({
         text: sql,
         rowMode: 'array',

@@ -5,6 +5,7 @@ import {
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
 import type {
   Alert,
@@ -13,8 +14,9 @@ import type {
   PipelineLog,
   PipelineRun,
   Seal,
+  Tombstone,
 } from '../../domain/model.js';
-import type { Stray } from '../contract.js';
+import type { OldBatch, Stray } from '../contract.js';
 import { toRecords } from '../shared/records.js';
 import { rowReader } from './rows.js';
 import { run } from './run.js';
@@ -25,6 +27,8 @@ export const readRunRow = rowReader<PipelineRun>(PIPELINE_RUN_COLUMNS);
 export const readEventRow = rowReader<PipelineEvent>(PIPELINE_EVENT_COLUMNS);
 export const readAlertRow = rowReader<Alert>(ALERT_COLUMNS);
 export const readSealRow = rowReader<Seal>(SEAL_COLUMNS);
+export const readTombstoneRow = rowReader<Tombstone>(TOMBSTONE_COLUMNS);
+export const readOldRow = rowReader<OldBatch>(['LogID', 'PipelineName', 'StartTime', 'Events']);
 export const readStrayRow = rowReader<Stray>(['TableName', 'LogID', 'RowsFound']);
 
 /** Batches with all that belongs to them. What `find` locks is locked before the rest is read: statements keep their order. */

@@ -14,8 +14,10 @@ import {
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
-import { OF_BATCHES } from '../contract.js';
+import { FAILED_STATUSES } from '../../domain/model.js';
+import { OF_BATCHES, SCHEDULE_WINDOW } from '../contract.js';
 
 const ARRAYS: Readonly<Record<ColumnKind, string>> = {
   text: 'text[]',
@@ -41,6 +43,7 @@ export function statements(schema: string) {
   const events = `${schema}.PipelineEvent`;
   const alerts = `${schema}.Alert`;
   const seals = `${schema}.Seal`;
+  const tombstones = `${schema}.Tombstone`;
   const turns = `${schema}.Turn`;
   const store = `${schema}.Store`;
   const uncertified = (hasEnd: string): string => `FROM ${runs} AS R JOIN ${batches} AS L USING (LogID)
@@ -55,8 +58,12 @@ export function statements(schema: string) {
     // FOR UPDATE and nothing weaker: it makes inserts of events and runs of these batches wait, as their foreign keys
     // lock the same rows. Always in the order of LogID, so that two transactions don't wait for each other.
     lockBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
-    holdBatches: `SELECT FROM ${batches} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
+    holdBatches: `SELECT LogID FROM ${batches} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
     findSuccessors: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE PreviousLogID = ANY ($1::integer[]) ORDER BY LogID`,
+    findOpenChildren: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE ParentLogID = ANY ($1::integer[]) AND Resolution = 'open' ORDER BY LogID`,
+    findScheduled: `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given(SCHEDULE_WINDOW)}
+      JOIN ${batches} AS known USING (${list(SCHEDULE_WINDOW)})
+      WHERE known.ScheduledTime IS NOT NULL AND known.Status <> 'Continued' ORDER BY known.LogID`,
     findRuns: `${select(PIPELINE_RUN_COLUMNS, runs)} WHERE RunID = ANY ($1::text[])`,
     findRunsOf: `${select(PIPELINE_RUN_COLUMNS, runs)} WHERE LogID = ANY ($1::integer[]) ORDER BY StartTime, ctid`,
     findEvents: `${select(PIPELINE_EVENT_COLUMNS, events)} WHERE EventID = ANY ($1::text[])`,
@@ -74,6 +81,7 @@ export function statements(schema: string) {
     openBatches: `${insert(batches, NEW_BATCH_COLUMNS)}
       WHERE (SELECT LogID FROM ${batches} AS known
              WHERE known.OriginalRunID = given.OriginalRunID AND known.Namespace = given.Namespace) IS NULL
+        AND (SELECT LogID FROM ${tombstones} AS purged WHERE purged.RunID = given.OriginalRunID) IS NULL
       ON CONFLICT (OriginalRunID, Namespace) DO NOTHING`,
     findOrigins: `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')}
       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (OriginalRunID, Namespace, Position)
@@ -85,6 +93,25 @@ export function statements(schema: string) {
     updateBatches: update(batches, PIPELINE_LOG_COLUMNS),
     resolveAlerts: `UPDATE ${alerts} SET ResolvedAt = $2 WHERE AlertID = ANY ($1::integer[])`,
 
+    findTombstones: `${select(TOMBSTONE_COLUMNS, tombstones)} WHERE RunID = ANY ($1::text[])`,
+    listTombstones: `${select(TOMBSTONE_COLUMNS, tombstones)} WHERE (LogID, RunID) > ($1, $2) ORDER BY LogID, RunID LIMIT $3`,
+    countPurged: `SELECT count(DISTINCT LogID) FROM ${tombstones} WHERE PurgedByLogID = $1`,
+    removeEvents: remove(events),
+    removeAlerts: remove(alerts),
+    removeRuns: remove(runs),
+    removeBatches: remove(batches),
+    // What ended before a time started before it, too: that is what the index is by. Runs and events are counted batch by
+    // batch: a join would read all of them for each page.
+    oldBatches: `SELECT LogID, PipelineName, StartTime,
+        (SELECT count(*) FROM ${events} AS E WHERE E.LogID = L.LogID) AS Events
+      FROM ${batches} AS L
+      WHERE StartTime < $1 AND EndTime < $1 AND Status <> 'Running' AND Resolution IS DISTINCT FROM 'open'
+        AND NOT ($2 AND Status IN (${FAILED_STATUSES.map((status) => `'${status}'`).join(', ')}))
+        AND (SELECT count(*) FROM ${runs} AS R WHERE R.LogID = L.LogID
+          AND (R.Status = 'Running' OR (R.CertifiedAt IS NULL AND L.WorkflowType IS NOT NULL))) = 0
+        AND (StartTime, LogID) > ($3, $4)
+      ORDER BY StartTime, LogID LIMIT $5`,
+
     takeTurn: `UPDATE ${turns} SET Holder = $2, HeldUntil = ${NOW} + $3 * interval '1 millisecond'
       WHERE Scope = $1 AND (Holder = $2 OR HeldUntil <= ${NOW}) RETURNING Watermark`,
     advance: `UPDATE ${turns} SET Watermark = $2 WHERE Scope = $1`,
@@ -93,7 +120,8 @@ export function statements(schema: string) {
     createdAt: `SELECT CreatedAt FROM ${store}`,
     strays: OF_BATCHES.map(
       (table) => `SELECT '${table}' AS TableName, T.LogID, COUNT(*) AS RowsFound FROM ${schema}.${table} AS T
-        WHERE NOT EXISTS (SELECT FROM ${batches} AS L WHERE L.LogID = T.LogID) GROUP BY T.LogID`,
+        WHERE NOT EXISTS (SELECT FROM ${batches} AS L WHERE L.LogID = T.LogID)
+        ${table === 'Seal' ? `AND NOT EXISTS (SELECT FROM ${tombstones} AS P WHERE P.LogID = T.LogID)` : ''} GROUP BY T.LogID`,
     ).join(' UNION ALL '),
     openRuns: page('NULL'),
     endedRuns: page('NOT NULL'),
@@ -108,6 +136,7 @@ export function statements(schema: string) {
         .map((column) => `${column} = excluded.${column}`)
         .join(', ')}`,
     insertSeals: insert(seals, SEAL_COLUMNS),
+    insertTombstones: insert(tombstones, TOMBSTONE_COLUMNS),
     firstTurn: `INSERT INTO ${turns} (Scope, Holder, HeldUntil, Watermark) VALUES ($1, '', ${NOW}, ${NOW})
       ON CONFLICT (Scope) DO NOTHING`,
   };
@@ -123,6 +152,10 @@ export function select(columns: readonly string[], table: string): string {
 
 function insert(table: string, columns: readonly string[]): string {
   return `INSERT INTO ${table} (${list(columns)}) SELECT ${list(columns)} FROM ${given(columns)}`;
+}
+
+function remove(table: string): string {
+  return `DELETE FROM ${table} WHERE LogID = ANY ($1::integer[])`;
 }
 
 /** The first column is the key. */

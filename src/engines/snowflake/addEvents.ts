@@ -1,5 +1,6 @@
 import { PIPELINE_EVENT_COLUMNS } from '../../domain/columns.js';
-import type { PipelineEvent, PipelineRun } from '../../domain/model.js';
+import { BatchGone } from '../../domain/errors.js';
+import type { PipelineEvent, PipelineRun, Tombstone } from '../../domain/model.js';
 import type { EventsFound } from '../contract.js';
 import { checkRuns } from './duplicates.js';
 import type { Homes } from './homes.js';
@@ -11,6 +12,7 @@ import type { Tables } from './tables.js';
 /** With the LogID, Snowflake looks only at the parts of a large table that can hold the event. */
 export const EVENT_KEYS = ['LogID', 'EventID'] as const;
 const RUN_COLUMNS = ['RunID', 'LogID', 'Status'] as const;
+const GONE_COLUMNS = ['LogID'] as const;
 type Run = Pick<PipelineRun, (typeof RUN_COLUMNS)[number]>;
 
 /**
@@ -31,6 +33,8 @@ export async function addEvents(
     rows = await look(tables, stored);
     runs = checkRuns(rowsOf<Run>(rows, 'PipelineRun', RUN_COLUMNS));
   }
+  const gone = rowsOf<Tombstone>(rows, 'Tombstone', GONE_COLUMNS).map(({ LogID }) => LogID);
+  if (gone.length > 0) throw new BatchGone([...new Set(gone)]);
   const existing = rowsOf<PipelineEvent>(rows, 'PipelineEvent', PIPELINE_EVENT_COLUMNS);
   const known = new Set(existing.map(({ EventID }) => EventID));
   tables.merge(
@@ -46,14 +50,14 @@ export async function addEvents(
   };
 }
 
-/** The events that are there, and their runs. */
+/** The events that are there, their runs, and those of the runs that were purged. */
 function look({ frame, schema }: Tables, events: readonly PipelineEvent[]): Promise<Row[]> {
   const logIDs = events.map(({ LogID }) => LogID);
   const eventIDs = ids(events.map(({ EventID }) => EventID));
   const runIDs = ids([...new Set(events.map(({ RunID }) => RunID))]);
   const between = [logIDs.reduce((a, b) => Math.min(a, b)), logIDs.reduce((a, b) => Math.max(a, b))];
   return frame.read(
-    ['PipelineRun', 'PipelineEvent'],
+    ['PipelineRun', 'PipelineEvent', 'Tombstone'],
     readParts(schema, [
       {
         table: 'PipelineEvent',
@@ -66,6 +70,11 @@ function look({ frame, schema }: Tables, events: readonly PipelineEvent[]): Prom
       {
         table: 'PipelineRun',
         columns: RUN_COLUMNS,
+        where: { text: `T.RunID IN ${runIDs.text}`, binds: runIDs.binds },
+      },
+      {
+        table: 'Tombstone',
+        columns: GONE_COLUMNS,
         where: { text: `T.RunID IN ${runIDs.text}`, binds: runIDs.binds },
       },
     ]),

@@ -1,13 +1,23 @@
 /** The audit tables for people. Nothing here sends a statement that writes. */
-import { PIPELINE_LOG_COLUMNS, PIPELINE_RUN_COLUMNS } from '../../domain/columns.js';
+import { PIPELINE_LOG_COLUMNS, PIPELINE_RUN_COLUMNS, TOMBSTONE_COLUMNS } from '../../domain/columns.js';
 import { BadConfig } from '../../domain/errors.js';
-import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import type { BatchRecord, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
+import type {
+  AuditOptions,
+  AuditReader,
+  BatchFilter,
+  OldBatch,
+  OldFilter,
+  SealFilter,
+  Stray,
+  TombstonePage,
+} from '../contract.js';
 import { toRecords } from '../shared/records.js';
 import { Database } from './database.js';
 import { explained, isMissing, isSessionGone } from './errors.js';
 import { listBatches } from './listBatches.js';
+import { oldBatches, readOldBatch } from './oldBatches.js';
 import { query } from './query.js';
 import { queryTag } from './queryTag.js';
 import { belongings, readRecords, rowsOf } from './records.js';
@@ -35,10 +45,23 @@ class SnowflakeAuditReader implements AuditReader {
   }
 
   async batch(logID: number): Promise<BatchRecord | undefined> {
-    const asked = ids([logID]);
+    const [record] = await this.records([logID]);
+    return record;
+  }
+
+  async records(logIDs: readonly number[]): Promise<BatchRecord[]> {
+    if (logIDs.length === 0) return [];
+    const asked = ids(logIDs);
     const batch = { ...asked, text: `T.LogID IN ${asked.text}` };
-    const rows = await this.#read(readRecords(this.db.schema, batch, asked, PIPELINE_LOG_COLUMNS), [logID]);
-    return toRecords(rowsOf<PipelineLog>(rows, 'PipelineLog', PIPELINE_LOG_COLUMNS), belongings(rows))[0];
+    const rows = await this.#read(readRecords(this.db.schema, batch, asked, PIPELINE_LOG_COLUMNS), [
+      ...logIDs,
+    ]);
+    return toRecords(rowsOf<PipelineLog>(rows, 'PipelineLog', PIPELINE_LOG_COLUMNS), belongings(rows));
+  }
+
+  async oldBatches(filter: OldFilter): Promise<OldBatch[]> {
+    const rows = await this.#read(oldBatches(this.db.schema, filter));
+    return rows.map(readOldBatch);
   }
 
   async runs(runIDs: readonly string[]): Promise<PipelineRun[]> {
@@ -73,13 +96,42 @@ class SnowflakeAuditReader implements AuditReader {
     return (await this.#read(statement, [...logIDs])).map(readSeal);
   }
 
+  async tombstones({ after, limit }: TombstonePage): Promise<Tombstone[]> {
+    const logID = after?.LogID ?? 0;
+    const rows = await this.#read({
+      text: `${this.#selectTombstones()} WHERE T.LogID >= ? AND (T.LogID > ? OR T.RunID > ?)
+        ORDER BY T.LogID, T.RunID LIMIT ${Math.trunc(limit)}`,
+      binds: [logID, logID, after?.RunID ?? ''],
+    });
+    return rows.map(rowReader<Tombstone>(TOMBSTONE_COLUMNS));
+  }
+
+  async purgedRuns(runIDs: readonly string[]): Promise<Tombstone[]> {
+    if (runIDs.length === 0) return [];
+    const { text, binds } = ids(runIDs);
+    const rows = await this.#read({ text: `${this.#selectTombstones()} WHERE T.RunID IN ${text}`, binds });
+    return rows.map(rowReader<Tombstone>(TOMBSTONE_COLUMNS));
+  }
+
+  #selectTombstones(): string {
+    return `SELECT ${readList(TOMBSTONE_COLUMNS)} FROM ${this.db.schema}.Tombstone T`;
+  }
+
+  async countPurged(by: number): Promise<number> {
+    const [row] = await this.#read({
+      text: `SELECT COUNT(DISTINCT LogID) AS "batches" FROM ${this.db.schema}.Tombstone WHERE PurgedByLogID = ?`,
+      binds: [by],
+    });
+    return Number(row!['batches']);
+  }
+
   async strays(): Promise<Stray[]> {
     const rows = await this.#read(selectStrays(this.db.schema));
     return rows.map(rowReader<Stray>(['TableName', 'LogID', 'RowsFound']));
   }
 
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
-    return patiently(this.db, () => query(this.db, sql));
+    return patiently(this.db, () => this.db.use((session) => query(session, sql)));
   }
 
   close(): Promise<void> {

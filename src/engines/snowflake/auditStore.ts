@@ -26,7 +26,7 @@ export async function openAuditStore({ url, schema }: AuditOptions): Promise<Aud
 }
 
 class SnowflakeAuditStore implements AuditStore {
-  readonly pace: StorePace = { groupMs: 1_000, lookMs: 30_000 };
+  readonly pace: StorePace = { groupMs: 1_000, lookMs: 30_000, removeRows: 20_000 };
 
   constructor(
     readonly db: Database,

@@ -5,9 +5,11 @@ import {
   PIPELINE_EVENT_COLUMNS,
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun } from '../../domain/model.js';
-import type { AuditTransaction } from '../contract.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Tombstone } from '../../domain/model.js';
+import type { AuditTransaction, ScheduleWindow } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import { toRecords } from '../shared/records.js';
 import { addEvents, EVENT_KEYS } from './addEvents.js';
 import { checkOrigins, checkRuns } from './duplicates.js';
@@ -66,6 +68,22 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     },
     findSuccessors: (logIDs) =>
       tables.find<PipelineLog>('PipelineLog', PIPELINE_LOG_COLUMNS, 'PreviousLogID', logIDs),
+    findOpenChildren: (logIDs) =>
+      tables.findByKeys<PipelineLog, Pick<PipelineLog, 'ParentLogID'>>(
+        'PipelineLog',
+        PIPELINE_LOG_COLUMNS,
+        logIDs.map((ParentLogID) => ({ ParentLogID })),
+        ['ParentLogID'],
+        "T.Resolution = 'open'",
+      ),
+    findScheduled: (windows) =>
+      tables.findByKeys<PipelineLog, ScheduleWindow>(
+        'PipelineLog',
+        PIPELINE_LOG_COLUMNS,
+        windows,
+        SCHEDULE_WINDOW,
+        "T.Status <> 'Continued'",
+      ),
     findAlerts: (logIDs) =>
       homes.ask(logIDs, (known) => tables.find<Alert>('Alert', ALERT_COLUMNS, 'LogID', known)),
     findEvents: (eventIDs) =>
@@ -99,6 +117,15 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     resolveAlerts: async (alertIDs, at) =>
       tables.update('Alert', `ResolvedAt = ${time('?')}`, 'AlertID', alertIDs, [Date.parse(at)]),
     insertSeals: async (seals) => insertSeals(tables, homes.store(about(seals))),
+
+    findTombstones: (runIDs) => tables.find<Tombstone>('Tombstone', TOMBSTONE_COLUMNS, 'RunID', runIDs),
+    insertTombstones: async (tombstones) =>
+      tables.insert('Tombstone', homes.store(about(tombstones)), TOMBSTONE_COLUMNS),
+    removeBatches: async (logIDs) => {
+      if (logIDs.length === 0) return;
+      locked.remove(logIDs);
+      for (const table of ['PipelineRun', 'PipelineEvent', 'Alert'] as const) tables.remove(table, logIDs);
+    },
 
     takeTurn: (turn) => takeTurn(tables, turn),
     advance: async (scope, watermark) =>

@@ -13,6 +13,7 @@ const COLUMNS: Readonly<Record<Table, string>> = {
   Alert: 'LogID',
   Store: 'StoreID',
   Seal: 'LogID',
+  Tombstone: 'LogID',
   Turn: 'Scope',
 };
 

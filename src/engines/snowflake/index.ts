@@ -2,6 +2,13 @@ import type { Engine } from '../contract.js';
 import { openAuditReader } from './auditReader.js';
 import { openAuditStore } from './auditStore.js';
 import { migrationScript } from './migrations.js';
+import { openTargetReader } from './targetReader.js';
 import { openTarget } from './transfer/target.js';
 
-export const engine = { openAuditStore, openAuditReader, migrationScript, openTarget } satisfies Engine;
+export const engine = {
+  openAuditStore,
+  openAuditReader,
+  migrationScript,
+  openTarget,
+  openTargetReader,
+} satisfies Engine;

@@ -8,7 +8,7 @@ const SEARCHED = ['PipelineName', 'WorkflowID', 'ErrorMessage', 'CustomMessage']
 
 export function listBatches(
   schema: string,
-  { pipeline, status, open, since, until, text, after, limit }: BatchFilter,
+  { pipeline, status, open, about, since, until, text, after, limit }: BatchFilter,
 ): Statement {
   const conditions: string[] = [];
   const binds: Bind[] = [];
@@ -19,6 +19,9 @@ export function listBatches(
   if (pipeline !== undefined) where('T.PipelineName = ?', pipeline);
   if (status !== undefined) where('T.Status = ?', status);
   if (open) where("T.Resolution = 'open'");
+  if (about !== undefined) {
+    where('(T.LogID = ? OR T.ReplayOfLogID = ? OR T.ResolvedByLogID = ?)', about, about, about);
+  }
   if (since !== undefined) where(`T.StartTime >= ${time('?')}`, Date.parse(since));
   if (until !== undefined) where(`T.StartTime < ${time('?')}`, Date.parse(until));
   if (text !== undefined) {

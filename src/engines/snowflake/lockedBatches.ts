@@ -6,6 +6,7 @@
  */
 import { PIPELINE_LOG_COLUMNS } from '../../domain/columns.js';
 import type { PipelineLog } from '../../domain/model.js';
+import { sourcesOf } from './rows.js';
 import type { Row } from './session.js';
 import { ids, ROW_HASH, rowHash } from './statements.js';
 import type { Tables } from './tables.js';
@@ -43,19 +44,35 @@ export class LockedBatches {
     });
   }
 
-  update(batches: readonly PipelineLog[]): void {
-    const rows = batches.map((batch): Row => {
-      const hash = this.#hashes.get(batch.LogID);
-      if (hash === undefined) throw new Error(`Batch ${batch.LogID} is changed, and was not locked before`);
-      // The row will have another: who changes it once more has to read it again.
-      this.#hashes.delete(batch.LogID);
-      return { ...batch, [ROW_HASH]: hash };
+  remove(logIDs: readonly number[]): void {
+    const rows = logIDs.map((LogID) => ({ LogID, [ROW_HASH]: this.#take(LogID) }));
+    const batches = this.tables.name('PipelineLog');
+    this.tables.frame.write({
+      table: 'PipelineLog',
+      statements: sourcesOf<Row>(rows, ['LogID', ROW_HASH]).map(({ text, binds }) => ({
+        text: `MERGE INTO ${batches} T USING ${text} S ON T.LogID = S.LogID AND ${rowHash()} = S.${ROW_HASH}
+          WHEN MATCHED THEN DELETE`,
+        binds,
+      })),
+      rows: rows.length,
     });
+  }
+
+  update(batches: readonly PipelineLog[]): void {
+    const rows = batches.map((batch): Row => ({ ...batch, [ROW_HASH]: this.#take(batch.LogID) }));
     this.tables.merge('PipelineLog', rows, LOCKED_COLUMNS, {
       keys: ['LogID'],
       and: `${rowHash()} = S.${ROW_HASH}`,
       update: PIPELINE_LOG_COLUMNS.slice(1),
       must: true,
     });
+  }
+
+  /** The row will have another hash: who changes it once more has to read it again. */
+  #take(logID: number): string {
+    const hash = this.#hashes.get(logID);
+    if (hash === undefined) throw new Error(`Batch ${logID} is changed, and was not locked before`);
+    this.#hashes.delete(logID);
+    return hash;
   }
 }

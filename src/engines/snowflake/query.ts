@@ -3,22 +3,20 @@ import type { Column } from 'snowflake-sdk';
 import { spelled } from '../../domain/columns.js';
 import { BadInput } from '../../domain/errors.js';
 import type { SqlRow, SqlValue } from '../../domain/table.js';
-import type { Database } from './database.js';
 import { isConnectionLost, isSessionGone, SnowflakeError } from './errors.js';
 import { queryTag } from './queryTag.js';
 import { checkReads } from './readOnly.js';
+import type { Session } from './session.js';
 
 /** More digits than that a double can't hold. */
 const EXACT_DIGITS = 15;
 
-export async function query(db: Database, sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
+export async function query(session: Session, sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
   checkReads(sql);
   try {
-    const { columns, rows } = await db.use((session) =>
-      session.run(
-        { text: sql },
-        { tag: queryTag(), rowMode: 'object_with_renamed_duplicated_columns', numbersAsText: true },
-      ),
+    const { columns, rows } = await session.run(
+      { text: sql },
+      { tag: queryTag(), rowMode: 'object_with_renamed_duplicated_columns', numbersAsText: true },
     );
     const readers = columns.map((column) => [column.getName(), nameOf(column), readerOf(column)] as const);
     return {

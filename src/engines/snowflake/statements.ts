@@ -8,7 +8,7 @@ import type { Statement } from './session.js';
 /** Batches and what belongs to them. */
 export const BATCH_TABLES = ['PipelineLog', 'PipelineRun', 'PipelineEvent', 'Alert'] as const;
 /** In the order in which a transaction takes their locks, always the same, so that two never wait for each other. */
-export const TABLES = [...BATCH_TABLES, 'Store', 'Seal', 'Turn'] as const;
+export const TABLES = [...BATCH_TABLES, 'Store', 'Seal', 'Tombstone', 'Turn'] as const;
 export type Table = (typeof TABLES)[number];
 
 /** Rows or ids of a bulk statement: a subquery that gives them, and what it binds. */
@@ -62,7 +62,8 @@ export function selectCreatedAt(schema: string): Statement {
 export function selectStrays(schema: string): Statement {
   const ofTable = (table: string): string =>
     `SELECT '${table}' AS "TableName", T.LogID AS "LogID", COUNT(*) AS "RowsFound" FROM ${schema}.${table} T
-     LEFT JOIN ${schema}.PipelineLog L ON L.LogID = T.LogID WHERE L.LogID IS NULL GROUP BY T.LogID`;
+     LEFT JOIN ${schema}.PipelineLog L ON L.LogID = T.LogID WHERE L.LogID IS NULL
+     ${table === 'Seal' ? `AND T.LogID NOT IN (SELECT LogID FROM ${schema}.Tombstone)` : ''} GROUP BY T.LogID`;
   return { text: OF_BATCHES.map(ofTable).join(' UNION ALL ') };
 }
 

@@ -30,6 +30,26 @@ export class Tables {
     return rows.map(rowReader<T>(columns));
   }
 
+  /** The rows that have the values of one of the keys in `by`, where `where` holds of the table `T`. */
+  async findByKeys<T, K>(
+    table: Table,
+    columns: ReadonlyArray<keyof T & string>,
+    keys: readonly K[],
+    by: ReadonlyArray<keyof K & string>,
+    where = 'TRUE',
+  ): Promise<T[]> {
+    const found: T[] = [];
+    const on = by.map((column) => `T.${column} = S.${column}`).join(' AND ');
+    for (const { text, binds } of sourcesOf(keys, by)) {
+      const rows = await this.frame.read([table], {
+        text: `SELECT ${readList(columns)} FROM ${this.name(table)} T JOIN ${text} S ON ${on} WHERE ${where}`,
+        binds,
+      });
+      found.push(...rows.map(rowReader<T>(columns)));
+    }
+    return found;
+  }
+
   /** `must`: a conflict, unless each of the rows is inserted or replaced. */
   merge<T>(
     table: Table,
@@ -52,6 +72,17 @@ export class Tables {
         text: `INSERT INTO ${this.name(table)} (${names}) SELECT ${names} FROM ${text} ORDER BY Position`,
         binds,
       })),
+    });
+  }
+
+  /** Removes all rows of these batches. */
+  remove(table: Table, logIDs: readonly number[]): void {
+    const wanted = ids(logIDs);
+    this.frame.write({
+      table,
+      statements: [
+        { text: `DELETE FROM ${this.name(table)} WHERE LogID IN ${wanted.text}`, binds: wanted.binds },
+      ],
     });
   }
 

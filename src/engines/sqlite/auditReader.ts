@@ -1,10 +1,21 @@
 /** The audit tables for people: every connection here is read-only. */
 import type Database from 'better-sqlite3';
-import { BadInput, NotFound } from '../../domain/errors.js';
-import type { BatchRecord, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import { NotFound } from '../../domain/errors.js';
+import type { BatchRecord, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type { SqlRow } from '../../domain/table.js';
-import type { AuditOptions, AuditReader, BatchFilter, SealFilter, Stray } from '../contract.js';
-import { folderOf, hasTable, openForReading, patiently, quote, schemaFile, schemaFiles } from './connect.js';
+import type {
+  AuditOptions,
+  AuditReader,
+  BatchFilter,
+  OldBatch,
+  OldFilter,
+  SealFilter,
+  Stray,
+  TombstonePage,
+} from '../contract.js';
+import { folderOf, hasTable, openForReading, patiently, schemaFile } from './connect.js';
+import { oldBatches } from './oldBatches.js';
+import { query } from './query.js';
 import { batchReader } from './readBatch.js';
 import { fromStored } from './rows.js';
 import { readCreatedAt, readStoreID } from './storeID.js';
@@ -27,6 +38,7 @@ const CONDITIONS: { [Name in keyof Omit<BatchFilter, 'limit'>]-?: string } = {
   pipeline: 'PipelineName = @pipeline',
   status: 'Status = @status',
   open: "Resolution = 'open'",
+  about: '(LogID = @about OR ReplayOfLogID = @about OR ResolvedByLogID = @about)',
   since: 'StartTime >= @since',
   until: 'StartTime < @until',
   text: "contains(PipelineName || char(10) || ifnull(WorkflowID, '') || char(10) || ifnull(ErrorMessage, '') || char(10) || ifnull(CustomMessage, ''), @text)",
@@ -42,7 +54,7 @@ function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
   };
   const asked = Object.entries(given).filter(([, value]) => value !== undefined);
   const parts = asked.map(([name]) => CONDITIONS[name as keyof typeof CONDITIONS]);
-  const values = Object.fromEntries(asked.filter(([, value]) => typeof value === 'string'));
+  const values = Object.fromEntries(asked.filter(([name]) => name !== 'open' && name !== 'after'));
   return {
     where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '',
     values: after ? { ...values, afterTime: after.StartTime, afterID: after.LogID } : values,
@@ -50,7 +62,7 @@ function conditions({ open, text, after, limit: _, ...filter }: BatchFilter) {
 }
 
 class SqliteAuditReader implements AuditReader {
-  readonly #attached = new Set<string>();
+  #readBatch: ReturnType<typeof batchReader> | undefined;
 
   constructor(
     readonly db: Database.Database,
@@ -72,6 +84,16 @@ class SqliteAuditReader implements AuditReader {
 
   batch(logID: number): Promise<BatchRecord | undefined> {
     return patiently(() => this.db.transaction(() => batchReader(this.db)(logID))());
+  }
+
+  records(logIDs: readonly number[]): Promise<BatchRecord[]> {
+    const read = (): BatchRecord[] =>
+      logIDs.map((this.#readBatch ??= batchReader(this.db))).filter((record) => record !== undefined);
+    return patiently(() => this.db.transaction(read)());
+  }
+
+  oldBatches(filter: OldFilter): Promise<OldBatch[]> {
+    return patiently(() => oldBatches(this.db, filter));
   }
 
   async runs(runIDs: readonly string[]): Promise<PipelineRun[]> {
@@ -102,34 +124,31 @@ class SqliteAuditReader implements AuditReader {
     return patiently(() => logIDs.flatMap((logID) => select.all(logID)));
   }
 
+  tombstones({ after, limit }: TombstonePage): Promise<Tombstone[]> {
+    const select = this.db.prepare<[object], Tombstone>(
+      `SELECT * FROM main.Tombstone WHERE (LogID, RunID) > (@logID, @runID) ORDER BY LogID, RunID LIMIT @limit`,
+    );
+    return patiently(() => select.all({ logID: after?.LogID ?? 0, runID: after?.RunID ?? '', limit }));
+  }
+
+  purgedRuns(runIDs: readonly string[]): Promise<Tombstone[]> {
+    const select = this.db.prepare<[string], Tombstone>('SELECT * FROM main.Tombstone WHERE RunID = ?');
+    return patiently(() => runIDs.flatMap((runID) => select.all(runID)));
+  }
+
+  countPurged(by: number): Promise<number> {
+    const count = this.db
+      .prepare<[number], number>('SELECT COUNT(DISTINCT LogID) FROM main.Tombstone WHERE PurgedByLogID = ?')
+      .pluck();
+    return patiently(() => count.get(by)!);
+  }
+
   strays(): Promise<Stray[]> {
     return patiently(() => findStrays(this.db));
   }
 
-  async query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
-    try {
-      this.#attachNamed(sql);
-      const statement = this.db.prepare(sql).safeIntegers(true);
-      if (!statement.reader)
-        throw new BadInput('Only statements that read are possible here: this connection can not write');
-      return {
-        columns: statement.columns().map(({ name }) => name),
-        rows: await patiently(() => statement.all() as SqlRow[]),
-      };
-    } catch (error) {
-      if (error instanceof BadInput) throw error;
-      throw new BadInput(`The database refused the statement: ${(error as Error).message}`, { cause: error });
-    }
-  }
-
-  /** SQLite attaches ten files at the most, so only those that the statement may mean; they are read-only like the first. */
-  #attachNamed(sql: string): void {
-    const text = sql.toLowerCase();
-    for (const [name, file] of schemaFiles(this.folder)) {
-      if (this.#attached.has(name) || !text.includes(name.toLowerCase()) || name === 'main') continue;
-      this.db.prepare(`ATTACH ? AS ${quote(name)}`).run(file);
-      this.#attached.add(name);
-    }
+  query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }> {
+    return query(this.db, this.folder, sql);
   }
 
   async close(): Promise<void> {

@@ -6,14 +6,21 @@ import {
   PIPELINE_LOG_COLUMNS,
   PIPELINE_RUN_COLUMNS,
   SEAL_COLUMNS,
+  TOMBSTONE_COLUMNS,
 } from '../../domain/columns.js';
-import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal } from '../../domain/model.js';
+import { BatchGone } from '../../domain/errors.js';
+import type { Alert, PipelineEvent, PipelineLog, PipelineRun, Seal, Tombstone } from '../../domain/model.js';
 import type { AuditTransaction, TurnTaken } from '../contract.js';
+import { SCHEDULE_WINDOW } from '../contract.js';
 import { batchReader } from './readBatch.js';
 import { fromStored, valuesOf } from './rows.js';
 
 const FORMAT = "'%Y-%m-%dT%H:%M:%fZ'";
 const NOW = `strftime(${FORMAT}, 'now')`;
+
+/** Without the key: for one that is set, be it to what it is, SQLite searches other tables for rows that refer to it. */
+const RUN_CHANGES = PIPELINE_RUN_COLUMNS.slice(1);
+const BATCH_CHANGES = PIPELINE_LOG_COLUMNS.slice(1);
 
 /**
  * The contract's statements, prepared once for a connection. They run in this process, so one row at a time is as fast as
@@ -24,11 +31,19 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const findBatch = db.prepare('SELECT * FROM PipelineLog WHERE LogID = ?');
   const findOrigin = db.prepare('SELECT * FROM PipelineLog WHERE OriginalRunID = ? AND Namespace = ?');
   const findSuccessors = db.prepare('SELECT * FROM PipelineLog WHERE PreviousLogID = ?');
+  const findOpenChildren = db.prepare(
+    "SELECT * FROM PipelineLog WHERE ParentLogID = ? AND Resolution = 'open'",
+  );
+  const findScheduled = db.prepare(
+    "SELECT * FROM PipelineLog WHERE Namespace = ? AND ScheduleID = ? AND ScheduledTime = ? AND Status <> 'Continued'",
+  );
   const findEvent = db.prepare('SELECT * FROM PipelineEvent WHERE EventID = ?');
   const findAlerts = db.prepare('SELECT * FROM Alert WHERE LogID = ?');
   const isClosed = db.prepare("SELECT 1 FROM PipelineRun WHERE RunID = ? AND Status <> 'Running'").pluck();
   const findSeal = db.prepare('SELECT * FROM Seal WHERE LogID = ? ORDER BY SealNo DESC LIMIT 1');
   const lastSeal = db.prepare<[], Seal>('SELECT * FROM Seal ORDER BY SealNo DESC LIMIT 1');
+  const findTombstone = db.prepare('SELECT * FROM Tombstone WHERE RunID = ?');
+  const isThere = db.prepare('SELECT 1 FROM PipelineLog WHERE LogID = ?').pluck();
   const readBatch = batchReader(db);
 
   const insertBatch = db.prepare(insert('PipelineLog', NEW_BATCH_COLUMNS));
@@ -37,10 +52,14 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const putEvent = db.prepare(replaceEvent());
   const insertAlert = db.prepare(insert('Alert', NEW_ALERT_COLUMNS));
   const insertSeal = db.prepare(insert('Seal', SEAL_COLUMNS));
+  const insertTombstone = db.prepare(insert('Tombstone', TOMBSTONE_COLUMNS));
+  const remove = ['PipelineEvent', 'Alert', 'PipelineRun', 'PipelineLog'].map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE LogID = ?`),
+  );
 
   const confirmEvent = db.prepare("UPDATE PipelineEvent SET Witness = 'both' WHERE EventID = ?");
-  const updateRun = db.prepare(update('PipelineRun', PIPELINE_RUN_COLUMNS));
-  const updateBatch = db.prepare(update('PipelineLog', PIPELINE_LOG_COLUMNS));
+  const updateRun = db.prepare(update('PipelineRun', RUN_CHANGES, 'RunID'));
+  const updateBatch = db.prepare(update('PipelineLog', BATCH_CHANGES, 'LogID'));
   const resolveAlert = db.prepare('UPDATE Alert SET ResolvedAt = ? WHERE AlertID = ?');
 
   const firstTurn = db.prepare(
@@ -60,6 +79,11 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     lockBatches: findBatches,
     readBatches: async (logIDs) => logIDs.map(readBatch).filter((record) => record !== undefined),
     findSuccessors: async (logIDs) => each<PipelineLog>(findSuccessors, logIDs),
+    findOpenChildren: async (logIDs) => each<PipelineLog>(findOpenChildren, logIDs),
+    findScheduled: async (windows) =>
+      windows.flatMap((window) =>
+        findScheduled.all(valuesOf(window, SCHEDULE_WINDOW)).map((row) => fromStored<PipelineLog>(row)),
+      ),
     findAlerts: async (logIDs) => each<Alert>(findAlerts, logIDs),
     findEvents: async (eventIDs) => each<PipelineEvent>(findEvent, eventIDs),
     findSeals: async (logIDs) => each<Seal>(findSeal, logIDs),
@@ -69,6 +93,7 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
       batches.map((batch) => {
         const known = findOrigin.get(batch.OriginalRunID, batch.Namespace);
         if (known) return fromStored<PipelineLog>(known);
+        if (findTombstone.get(batch.OriginalRunID)) return undefined;
         const { lastInsertRowid } = insertBatch.run(valuesOf(batch, NEW_BATCH_COLUMNS));
         return { LogID: Number(lastInsertRowid), ...batch };
       }),
@@ -76,6 +101,8 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
       for (const run of runs) insertRun.run(valuesOf(run, PIPELINE_RUN_COLUMNS));
     },
     addEvents: async (events) => {
+      const gone = [...new Set(events.map(({ LogID }) => LogID))].filter((logID) => !isThere.get(logID));
+      if (gone.length > 0) throw new BatchGone(gone);
       const there = events.filter(
         (event) => insertEvent.run(valuesOf(event, PIPELINE_EVENT_COLUMNS)).changes === 0,
       );
@@ -99,16 +126,24 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
       for (const eventID of eventIDs) confirmEvent.run(eventID);
     },
     updateRuns: async (runs) => {
-      for (const run of runs) updateRun.run([...valuesOf(run, PIPELINE_RUN_COLUMNS), run.RunID]);
+      for (const run of runs) updateRun.run([...valuesOf(run, RUN_CHANGES), run.RunID]);
     },
     updateBatches: async (batches) => {
-      for (const batch of batches) updateBatch.run([...valuesOf(batch, PIPELINE_LOG_COLUMNS), batch.LogID]);
+      for (const batch of batches) updateBatch.run([...valuesOf(batch, BATCH_CHANGES), batch.LogID]);
     },
     resolveAlerts: async (alertIDs, at) => {
       for (const alertID of alertIDs) resolveAlert.run(at, alertID);
     },
     insertSeals: async (seals) => {
       for (const seal of seals) insertSeal.run(valuesOf(seal, SEAL_COLUMNS));
+    },
+
+    findTombstones: async (runIDs) => each<Tombstone>(findTombstone, runIDs),
+    insertTombstones: async (tombstones) => {
+      for (const tombstone of tombstones) insertTombstone.run(valuesOf(tombstone, TOMBSTONE_COLUMNS));
+    },
+    removeBatches: async (logIDs) => {
+      for (const logID of logIDs) for (const statement of remove) statement.run(logID);
     },
 
     takeTurn: async ({ scope, holder, forMs }) => {
@@ -127,9 +162,8 @@ function insert(table: string, columns: readonly string[]): string {
   return `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
 }
 
-/** The first column is the key. */
-function update(table: string, columns: readonly string[]): string {
-  return `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${columns[0]} = ?`;
+function update(table: string, changes: readonly string[], key: string): string {
+  return `UPDATE ${table} SET ${changes.map((column) => `${column} = ?`).join(', ')} WHERE ${key} = ?`;
 }
 
 function replaceEvent(): string {

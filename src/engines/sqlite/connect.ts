@@ -13,7 +13,7 @@ import type Database from 'better-sqlite3';
 import { BadConfig, BadInput, NotFound } from '../../domain/errors.js';
 
 const SCHEMA_NAME = /^[\p{L}\p{N}_$#@ -]+$/u;
-const DEFAULT_PATIENCE_MS = 30_000;
+export const DEFAULT_PATIENCE_MS = 30_000;
 
 /** The folder that a `sqlite:` URL names. */
 export function folderOf(url: string): string {
@@ -116,14 +116,18 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** Runs `work`, and again after a short wait for as long as another connection holds the lock it needs. */
-export async function patiently<T>(work: () => T | Promise<T>, patienceMs = DEFAULT_PATIENCE_MS): Promise<T> {
+/** Runs `work`, and again after a short wait for as long as another connection holds the lock it needs, and somebody waits. */
+export async function patiently<T>(
+  work: () => T | Promise<T>,
+  patienceMs = DEFAULT_PATIENCE_MS,
+  signal?: AbortSignal,
+): Promise<T> {
   const deadline = Date.now() + patienceMs;
   for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
     try {
       return await work();
     } catch (error) {
-      if (!isBusy(error) || Date.now() >= deadline) throw error;
+      if (!isBusy(error) || Date.now() >= deadline || signal?.aborted) throw error;
       // Some jitter, so that two processes which wait for each other's lock don't move in step.
       await delay(wait + Math.random() * wait);
     }

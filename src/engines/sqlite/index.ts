@@ -2,6 +2,7 @@ import type { Engine } from '../contract.js';
 import { openAuditReader } from './auditReader.js';
 import { openAuditStore } from './auditStore.js';
 import { migrationScript } from './migrate.js';
+import { openTargetReader } from './targetReader.js';
 import { openSource } from './transfer/source.js';
 import { openTarget } from './transfer/target.js';
 import { openWarehouse } from './warehouse.js';
@@ -15,4 +16,5 @@ export const engine = {
   openWarehouse,
   openSource,
   openTarget,
+  openTargetReader,
 } satisfies Engine;

@@ -4,8 +4,9 @@ import type Database from 'better-sqlite3';
 import { BadInput } from '../../domain/errors.js';
 import type { TableName } from '../../domain/table.js';
 import { formatTableName } from '../../domain/table.js';
-import type { TableStream } from '../contract.js';
+import type { BatchKey, TableStream } from '../contract.js';
 import { isBusy, openForWriting, patiently, quote } from './connect.js';
+import { noteStaged } from './staged.js';
 import { BATCH_ID, columnsOf, foldCase, lockedError, pipelineFile } from './tables.js';
 
 /** Tables of one file are staged one after the other, so waiting for the lock can take as long as another's load. */
@@ -14,7 +15,7 @@ const PATIENCE_MS = 10 * 60_000;
 export async function stage(
   place: { folder: string; label: string },
   table: TableName,
-  batchID: number,
+  batch: BatchKey,
   { columns, chunks }: TableStream,
   onProgress: (rows: number) => void,
 ): Promise<number> {
@@ -30,11 +31,13 @@ export async function stage(
       throw isBusy(error) ? lockedError(place.label, [table.schema], error) : error;
     });
     prepareTable(db, table, columns);
-    db.prepare(`DELETE FROM ${quote(table.name)} WHERE ${quote(BATCH_ID)} = ?`).run(BigInt(batchID));
+    noteStaged(db, batch, table.name);
+    const batchID = BigInt(batch.logID);
+    db.prepare(`DELETE FROM ${quote(table.name)} WHERE ${quote(BATCH_ID)} = ?`).run(batchID);
     const insert = db.prepare(insertInto(table.name, columns));
     let staged = 0;
     for await (const chunk of chunks) {
-      for (const row of chunk) insert.run(...row, BigInt(batchID));
+      for (const row of chunk) insert.run(...row, batchID);
       staged += chunk.length;
       onProgress(staged);
       await nextTurn();

@@ -6,6 +6,7 @@ import { OF_BATCHES } from '../contract.js';
 export function findStrays(db: Database.Database): Stray[] {
   const ofTable = (table: string): string =>
     `SELECT '${table}' AS TableName, LogID, COUNT(*) AS RowsFound FROM main.${table}
-     WHERE LogID NOT IN (SELECT LogID FROM main.PipelineLog) GROUP BY LogID`;
+     WHERE LogID NOT IN (SELECT LogID FROM main.PipelineLog)
+     ${table === 'Seal' ? 'AND LogID NOT IN (SELECT LogID FROM main.Tombstone)' : ''} GROUP BY LogID`;
   return db.prepare<[], Stray>(OF_BATCHES.map(ofTable).join(' UNION ALL ')).all();
 }

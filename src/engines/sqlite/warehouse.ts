@@ -5,11 +5,13 @@ import type Database from 'better-sqlite3';
 import { NotFound } from '../../domain/errors.js';
 import type { TableName } from '../../domain/table.js';
 import { formatTableName } from '../../domain/table.js';
-import type { TableStream, Warehouse, WarehouseOptions } from '../contract.js';
+import type { BatchKey, TableStream, Warehouse, WarehouseOptions } from '../contract.js';
 import { folderOf, openForReading, patiently, schemaFile, schemaFiles } from './connect.js';
 import { countRows, NO_ROWS } from './countRows.js';
 import { readTable } from './readTable.js';
 import { stage } from './stage.js';
+import { stagedIn, unstageFrom } from './staged.js';
+import { isReserved } from './tables.js';
 import { runTransform } from './transform.js';
 
 export async function openWarehouse({ url, scripts }: WarehouseOptions): Promise<Warehouse> {
@@ -44,11 +46,30 @@ class SqliteWarehouse implements Warehouse {
 
   stage(
     table: TableName,
-    batchID: number,
+    batch: BatchKey,
     rows: TableStream,
     onProgress: (rows: number) => void,
   ): Promise<number> {
-    return stage(this, table, batchID, rows, onProgress);
+    return stage(this, table, batch, rows, onProgress);
+  }
+
+  async staged(storeID: string): Promise<number[]> {
+    const found = new Set<number>();
+    for (const file of this.#files()) for (const logID of await stagedIn(file, storeID)) found.add(logID);
+    return [...found];
+  }
+
+  async unstage(batch: BatchKey): Promise<number> {
+    let rows = 0;
+    for (const file of this.#files()) {
+      if ((await stagedIn(file, batch.storeID)).includes(batch.logID)) rows += await unstageFrom(file, batch);
+    }
+    return rows;
+  }
+
+  /** Those that pipelines may write to. */
+  #files(): string[] {
+    return [...schemaFiles(this.folder)].filter(([schema]) => !isReserved(schema)).map(([, file]) => file);
   }
 
   transform(name: TableName, batchID: number): Promise<void> {

@@ -21,6 +21,7 @@ export const snowflake: EngineUnderTest = {
   absent:
     url === undefined ? 'TEST_SNOWFLAKE_URL is not set; npm run test:engines starts an endpoint' : undefined,
   cannot: {
+    withoutDelete: 'a worker repairs batches that are there twice, and needs the right for that',
     endConnections: "Snowflake's sessions are no connections that could be ended",
     serverTimeZone: 'TIMESTAMP_NTZ knows no time zone',
     readOnly: 'Snowflake has no read-only databases',

@@ -12,6 +12,7 @@ export const sqlite: EngineUnderTest = {
   scheme: 'sqlite',
   cannot: {
     users: 'SQLite has no users',
+    withoutDelete: 'SQLite has no users',
     restart: 'SQLite has no server',
     endConnections: 'SQLite has no server',
     serverTimeZone: 'SQLite has no server',

@@ -25,6 +25,7 @@ CREATE TABLE ${schema}.PipelineLog (
   ScheduleID NVARCHAR(1000) COLLATE Latin1_General_BIN2 NULL,
   ScheduledTime DATETIME2(3) NULL,
   RunByUser NVARCHAR(1000) NULL,
+  InputDigest NVARCHAR(100) NULL,
   SourceSystem NVARCHAR(1000) NULL,
   TargetSystem NVARCHAR(1000) NULL,
   RecordCountBefore BIGINT NULL,
@@ -35,11 +36,12 @@ CREATE TABLE ${schema}.PipelineLog (
   RetryStatus NVARCHAR(20) NULL CONSTRAINT CK_PipelineLog_RetryStatus CHECK (RetryStatus IN (N'retrying', N'recovered', N'exhausted', N'non-retryable')),
   AlertTriggered BIT NOT NULL CONSTRAINT DF_PipelineLog_AlertTriggered DEFAULT 0,
   CustomMessage NVARCHAR(MAX) NULL,
-  PreviousLogID INT NULL CONSTRAINT FK_PipelineLog_Previous REFERENCES ${schema}.PipelineLog (LogID),
-  ParentLogID INT NULL CONSTRAINT FK_PipelineLog_Parent REFERENCES ${schema}.PipelineLog (LogID),
-  ReplayOfLogID INT NULL CONSTRAINT FK_PipelineLog_ReplayOf REFERENCES ${schema}.PipelineLog (LogID),
+  -- Links outlive the batches that they name: those may be purged.
+  PreviousLogID INT NULL,
+  ParentLogID INT NULL,
+  ReplayOfLogID INT NULL,
   Resolution NVARCHAR(20) NULL CONSTRAINT CK_PipelineLog_Resolution CHECK (Resolution IN (N'open', N'replayed', N'dismissed', N'superseded')),
-  ResolvedByLogID INT NULL CONSTRAINT FK_PipelineLog_ResolvedBy REFERENCES ${schema}.PipelineLog (LogID)
+  ResolvedByLogID INT NULL
 );
 
 -- Which batch a run belongs to; a reset keeps it. Rows that people insert need not have it.
@@ -48,7 +50,12 @@ CREATE INDEX IX_PipelineLog_StartTime ON ${schema}.PipelineLog (StartTime DESC, 
 CREATE INDEX IX_PipelineLog_Pipeline ON ${schema}.PipelineLog (PipelineName, StartTime DESC, LogID DESC);
 CREATE INDEX IX_PipelineLog_Status ON ${schema}.PipelineLog (Status, StartTime DESC, LogID DESC);
 CREATE INDEX IX_PipelineLog_Open ON ${schema}.PipelineLog (StartTime DESC, LogID DESC) INCLUDE (Resolution) WHERE Resolution = N'open';
+CREATE INDEX IX_PipelineLog_OpenChild ON ${schema}.PipelineLog (ParentLogID) INCLUDE (Resolution) WHERE Resolution = N'open';
+-- An id of a Schedule may be longer than a key.
+CREATE INDEX IX_PipelineLog_Scheduled ON ${schema}.PipelineLog (ScheduledTime) INCLUDE (ScheduleID) WHERE ScheduledTime IS NOT NULL;
 CREATE INDEX IX_PipelineLog_Previous ON ${schema}.PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
+CREATE INDEX IX_PipelineLog_ReplayOf ON ${schema}.PipelineLog (ReplayOfLogID) WHERE ReplayOfLogID IS NOT NULL;
+CREATE INDEX IX_PipelineLog_ResolvedBy ON ${schema}.PipelineLog (ResolvedByLogID) WHERE ResolvedByLogID IS NOT NULL;
 GO
 
 CREATE TABLE ${schema}.PipelineRun (
@@ -129,6 +136,7 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'The latest run; a reset add
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The run that a reset keeps naming; with Namespace it identifies the batch.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'OriginalRunID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'When the schedule meant the run to start.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'ScheduledTime';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The identity of who started it.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RunByUser';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'SHA-256 of the input as Temporal holds it.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'InputDigest';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Attempts of steps that failed and were tried again.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RetryCount';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'NULL, retrying, recovered, exhausted or non-retryable.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RetryStatus';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch that this one continues: continue-as-new, retry of the workflow.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'PreviousLogID';

@@ -12,6 +12,18 @@ CREATE TABLE ${schema}.Seal (
 CREATE INDEX IX_Seal_LogID ON ${schema}.Seal (LogID, SealNo);
 GO
 
+CREATE TABLE ${schema}.Tombstone (
+  RunID NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL CONSTRAINT PK_Tombstone PRIMARY KEY,
+  LogID INT NOT NULL,
+  Root NVARCHAR(100) NOT NULL,
+  PurgedByLogID INT NOT NULL,
+  PurgedAt DATETIME2(3) NOT NULL
+);
+
+CREATE INDEX IX_Tombstone_LogID ON ${schema}.Tombstone (LogID, RunID);
+CREATE INDEX IX_Tombstone_PurgedBy ON ${schema}.Tombstone (PurgedByLogID, LogID);
+GO
+
 CREATE TABLE ${schema}.Turn (
   Scope NVARCHAR(450) COLLATE Latin1_General_BIN2 NOT NULL CONSTRAINT PK_Turn PRIMARY KEY,
   Holder NVARCHAR(1000) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -26,6 +38,9 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'Counts from 1, without a ga
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch; the seal stays when the batch is removed.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'LogID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Hash of the batch''s certified rows and of PrevRoot.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'Root';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The Root of the seal before this one, whatever its batch; NULL for the first.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'PrevRoot';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'One row per run of a batch that was purged: what is left of it, beside its seals. Times are UTC.', N'SCHEMA', @schema, N'TABLE', N'Tombstone';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Of the seal that the batch had when it was purged; its last seal covers the tombstone.', N'SCHEMA', @schema, N'TABLE', N'Tombstone', N'COLUMN', N'Root';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch of the purge.', N'SCHEMA', @schema, N'TABLE', N'Tombstone', N'COLUMN', N'PurgedByLogID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Work that one process at a time does for all. Times are UTC.', N'SCHEMA', @schema, N'TABLE', N'Turn';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Which work.', N'SCHEMA', @schema, N'TABLE', N'Turn', N'COLUMN', N'Scope';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The process whose turn it is.', N'SCHEMA', @schema, N'TABLE', N'Turn', N'COLUMN', N'Holder';

@@ -25,6 +25,7 @@ CREATE TABLE ${schema}.PipelineLog (
   ScheduleID text COLLATE "C",
   ScheduledTime timestamptz(3),
   RunByUser text,
+  InputDigest text COLLATE "C",
   SourceSystem text,
   TargetSystem text,
   RecordCountBefore bigint,
@@ -35,19 +36,24 @@ CREATE TABLE ${schema}.PipelineLog (
   RetryStatus text CHECK (RetryStatus IN ('retrying', 'recovered', 'exhausted', 'non-retryable')),
   AlertTriggered boolean NOT NULL DEFAULT false,
   CustomMessage text,
-  PreviousLogID integer REFERENCES ${schema}.PipelineLog (LogID),
-  ParentLogID integer REFERENCES ${schema}.PipelineLog (LogID),
-  ReplayOfLogID integer REFERENCES ${schema}.PipelineLog (LogID),
+  -- Links outlive the batches that they name: those may be purged.
+  PreviousLogID integer,
+  ParentLogID integer,
+  ReplayOfLogID integer,
   Resolution text COLLATE "C" CHECK (Resolution IN ('open', 'replayed', 'dismissed', 'superseded')),
-  ResolvedByLogID integer REFERENCES ${schema}.PipelineLog (LogID),
+  ResolvedByLogID integer,
   CONSTRAINT PipelineLog_Origin UNIQUE (OriginalRunID, Namespace)
 );
 
 CREATE INDEX PipelineLog_StartTime ON ${schema}.PipelineLog (StartTime, LogID);
 CREATE INDEX PipelineLog_Pipeline ON ${schema}.PipelineLog (PipelineName, StartTime, LogID);
+CREATE INDEX PipelineLog_Scheduled ON ${schema}.PipelineLog (ScheduledTime, ScheduleID) WHERE ScheduledTime IS NOT NULL;
 CREATE INDEX PipelineLog_Status ON ${schema}.PipelineLog (Status, StartTime, LogID);
 CREATE INDEX PipelineLog_Open ON ${schema}.PipelineLog (StartTime, LogID) WHERE Resolution = 'open';
+CREATE INDEX PipelineLog_OpenChild ON ${schema}.PipelineLog (ParentLogID) WHERE Resolution = 'open';
 CREATE INDEX PipelineLog_Previous ON ${schema}.PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ReplayOf ON ${schema}.PipelineLog (ReplayOfLogID) WHERE ReplayOfLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ResolvedBy ON ${schema}.PipelineLog (ResolvedByLogID) WHERE ResolvedByLogID IS NOT NULL;
 
 CREATE TABLE ${schema}.PipelineRun (
   RunID text COLLATE "C" NOT NULL PRIMARY KEY,

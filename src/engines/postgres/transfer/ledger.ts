@@ -133,10 +133,11 @@ export class Ledger {
   }
 
   async add(chunk: number, rows: number): Promise<void> {
-    const { storeID, logID, runID, loadedAt } = this.batch;
-    await this.session.rows(`INSERT INTO ${this.#schema}.batchload VALUES ($1, $2, $3, $4, $5, $6, $7)`, [
-      ...[storeID, logID, runID, this.#name, chunk, rows, loadedAt],
-    ]);
+    const { storeID, logID, runID } = this.batch;
+    await this.session.rows(
+      `INSERT INTO ${this.#schema}.batchload VALUES ($1, $2, $3, $4, $5, $6, transaction_timestamp())`,
+      [storeID, logID, runID, this.#name, chunk, rows],
+    );
   }
 
   intervals(): Promise<LedgerInterval[]> {

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { loadDriver } from '../../shared/driver.js';
 import type { PlaceOptions } from '../../transferContract.js';
+import { cut } from '../connect.js';
 import { connectError } from '../errors.js';
 import { readUrl } from '../url.js';
 
@@ -40,11 +41,9 @@ export class Session {
     });
     // A connection that breaks is told to whoever waits for an answer.
     client.on('error', () => undefined);
-    const cut = (): void => {
-      (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
-    };
-    signal.addEventListener('abort', cut, { once: true });
-    const stopListening = (): void => signal.removeEventListener('abort', cut);
+    const cutOff = (): void => cut(client);
+    signal.addEventListener('abort', cutOff, { once: true });
+    const stopListening = (): void => signal.removeEventListener('abort', cutOff);
     try {
       await client.connect();
       await client.query(SETTINGS);

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS ${schema}.PipelineLog (
   ScheduleID VARCHAR,
   ScheduledTime TIMESTAMP_NTZ(3) COMMENT 'UTC',
   RunByUser VARCHAR,
+  InputDigest VARCHAR COMMENT 'SHA-256 of the input as Temporal holds it',
   SourceSystem VARCHAR,
   TargetSystem VARCHAR,
   RecordCountBefore NUMBER(38,0),

@@ -11,6 +11,16 @@ CREATE TABLE IF NOT EXISTS ${schema}.Seal (
 )
 COMMENT = 'One row per state of a batch that was certified, in one chain over all batches; never changed';
 
+CREATE TABLE IF NOT EXISTS ${schema}.Tombstone (
+  RunID VARCHAR NOT NULL COMMENT 'Temporal''s run id',
+  LogID NUMBER(38,0) NOT NULL COMMENT 'The batch that was purged',
+  Root VARCHAR NOT NULL COMMENT 'Of the seal that the batch had then; its last seal covers the tombstone',
+  PurgedByLogID NUMBER(38,0) NOT NULL COMMENT 'The batch of the purge',
+  PurgedAt TIMESTAMP_NTZ(3) NOT NULL COMMENT 'UTC',
+  CONSTRAINT Tombstone_Key PRIMARY KEY (RunID)
+)
+COMMENT = 'One row per run of a batch that was purged: what is left of it, beside its seals';
+
 CREATE TABLE IF NOT EXISTS ${schema}.Turn (
   Scope VARCHAR NOT NULL COMMENT 'Which work',
   Holder VARCHAR NOT NULL COMMENT 'The process whose turn it is',

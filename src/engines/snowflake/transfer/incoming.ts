@@ -37,6 +37,7 @@ export class Incoming {
     stage: Stage,
     { table, columns, number }: { table: LoadingTable; columns: readonly FittedColumn[]; number: number },
   ): Promise<Incoming> {
+    for (const { staged } of table.chunks) await staged();
     const objects = table.chunks.map(({ object }) => object);
     const files = objects.map((object) => posix.basename(object));
     const incoming = new Incoming(session, `BATCHTRAIL_INCOMING_${number}`, columns, files);

@@ -30,6 +30,7 @@ CREATE TABLE PipelineLog (
   ScheduleID TEXT,
   ScheduledTime TEXT,
   RunByUser TEXT,
+  InputDigest TEXT,
   SourceSystem TEXT,
   TargetSystem TEXT,
   RecordCountBefore INTEGER,
@@ -40,11 +41,12 @@ CREATE TABLE PipelineLog (
   RetryStatus TEXT CHECK (RetryStatus IN ('retrying', 'recovered', 'exhausted', 'non-retryable')),
   AlertTriggered INTEGER NOT NULL DEFAULT 0,
   CustomMessage TEXT,
-  PreviousLogID INTEGER REFERENCES PipelineLog (LogID),
-  ParentLogID INTEGER REFERENCES PipelineLog (LogID),
-  ReplayOfLogID INTEGER REFERENCES PipelineLog (LogID),
+  -- Links outlive the batches that they name: those may be purged.
+  PreviousLogID INTEGER,
+  ParentLogID INTEGER,
+  ReplayOfLogID INTEGER,
   Resolution TEXT CHECK (Resolution IN ('open', 'replayed', 'dismissed', 'superseded')),
-  ResolvedByLogID INTEGER REFERENCES PipelineLog (LogID),
+  ResolvedByLogID INTEGER,
   -- With the namespace it says which batch a run belongs to; a reset keeps it.
   UNIQUE (OriginalRunID, Namespace)
 );
@@ -52,8 +54,12 @@ CREATE TABLE PipelineLog (
 CREATE INDEX PipelineLog_StartTime ON PipelineLog (StartTime);
 CREATE INDEX PipelineLog_Pipeline ON PipelineLog (PipelineName, StartTime);
 CREATE INDEX PipelineLog_Previous ON PipelineLog (PreviousLogID) WHERE PreviousLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ReplayOf ON PipelineLog (ReplayOfLogID) WHERE ReplayOfLogID IS NOT NULL;
+CREATE INDEX PipelineLog_ResolvedBy ON PipelineLog (ResolvedByLogID) WHERE ResolvedByLogID IS NOT NULL;
+CREATE INDEX PipelineLog_Scheduled ON PipelineLog (ScheduledTime, ScheduleID) WHERE ScheduledTime IS NOT NULL;
 CREATE INDEX PipelineLog_Status ON PipelineLog (Status, StartTime);
 CREATE INDEX PipelineLog_Open ON PipelineLog (StartTime) WHERE Resolution = 'open';
+CREATE INDEX PipelineLog_OpenChild ON PipelineLog (ParentLogID) WHERE Resolution = 'open';
 
 CREATE TABLE PipelineRun (
   RunID TEXT NOT NULL PRIMARY KEY,

@@ -1,0 +1,163 @@
+/** Which failed batches are no longer open because another one has done their work. */
+import type { PipelineLog } from '../../domain/model.js';
+import { FAILED_STATUSES } from '../../domain/model.js';
+import type { ScheduleWindow } from '../../engines/contract.js';
+import type { RunHistory } from '../history.js';
+import { isTriedAgain } from '../openBatches.js';
+import { batchesByID } from './find.js';
+import type { Ledger } from './ledger.js';
+import type { Resolving } from './resolveBatch.js';
+import { resolveBatch } from './resolveBatch.js';
+
+/** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
+export async function supersedeRetriedRuns(
+  ledger: Ledger,
+  last: PipelineLog,
+  successID: number,
+): Promise<void> {
+  for (let logID = last.PreviousLogID; logID !== null;) {
+    const [previous] = await ledger.tx.lockBatches([logID]);
+    // It was purged, and so it is not open.
+    if (!previous) return;
+    if (previous.Resolution !== 'superseded') {
+      if (!isTriedAgain(previous)) return;
+      await supersede(ledger, previous, successID);
+    }
+    logID = previous.PreviousLogID;
+  }
+}
+
+/** What failed and was done again is repaired by the replay that succeeds, and so are the replays between that failed. */
+export async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
+  for (let logID = success.ReplayOfLogID; logID !== null;) {
+    const [failed] = await ledger.tx.lockBatches([logID]);
+    // It was purged, and so it is not open.
+    if (!failed) return;
+    const resolution = { Resolution: 'replayed', ResolvedByLogID: success.LogID } as const;
+    if (failed.Resolution === 'open') await resolveBatch(ledger, failed, resolution);
+    await resolveChildren(ledger, failed.LogID, resolution);
+    await supersedeRetriedRuns(ledger, failed, success.LogID);
+    logID = failed.ReplayOfLogID;
+  }
+}
+
+export async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<void> {
+  const successorOf = async (of: number): Promise<PipelineLog | undefined> => {
+    const successors = await ledger.tx.findSuccessors([of]);
+    return successors.sort((a, b) => a.LogID - b.LogID)[0];
+  };
+  let next = await successorOf(logID);
+  // Tries may be closed in any order: those between may be settled already.
+  while (next && (next.Resolution === 'superseded' || isTriedAgain(next)))
+    next = await successorOf(next.LogID);
+  if (next?.Status === 'Success') await supersedeRetriedRuns(ledger, next, next.LogID);
+}
+
+/**
+ * What a Schedule starts for one nominal time is done when a later run for that time succeeds: a backfill starts it again.
+ * The later one may have been closed before the one that failed, so either asks for the other.
+ */
+export async function supersedeScheduled(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
+  const { tx } = ledger;
+  const windows = new Map(closed.filter(isDecided).map((batch) => [windowOf(batch), batch]));
+  if (windows.size === 0) return;
+  const found = await tx.findScheduled([...windows.values()]);
+  const successes = found.filter(({ Status }) => Status === 'Success').sort(byStart);
+  if (successes.length === 0) return;
+  // One that goes on by what is known here may be closed by another transaction at this moment.
+  const others = found.filter(({ Status, Resolution }) => Status === 'Running' || Resolution === 'open');
+  for (const failed of await tx.lockBatches(others.map(({ LogID }) => LogID))) {
+    const later = successes.find((one) => windowOf(one) === windowOf(failed) && byStart(failed, one) < 0);
+    if (failed.Resolution === 'open' && later) await supersede(ledger, failed, later.LogID);
+  }
+}
+
+function isDecided(batch: PipelineLog): batch is PipelineLog & ScheduleWindow {
+  const { Namespace, ScheduleID, ScheduledTime, Status } = batch;
+  const isScheduled = Namespace !== null && ScheduleID !== null && ScheduledTime !== null;
+  return isScheduled && (Status === 'Success' || FAILED_STATUSES.includes(Status));
+}
+
+function windowOf({ Namespace, ScheduleID, ScheduledTime }: PipelineLog): string {
+  return JSON.stringify([Namespace, ScheduleID, ScheduledTime]);
+}
+
+function byStart(a: PipelineLog, b: PipelineLog): number {
+  return a.StartTime < b.StartTime ? -1 : a.StartTime > b.StartTime ? 1 : a.LogID - b.LogID;
+}
+
+async function supersede(ledger: Ledger, failed: PipelineLog, successID: number): Promise<void> {
+  const resolution = { Resolution: 'superseded', ResolvedByLogID: successID } as const;
+  // Whoever goes on from a batch that was tried again has recovered it.
+  await resolveBatch(ledger, failed, resolution, isTriedAgain(failed) ? { RetryStatus: 'recovered' } : {});
+  await resolveChildren(ledger, failed.LogID, resolution);
+}
+
+/** Who does the work of a batch again starts its children again, too. */
+async function resolveChildren(
+  ledger: Ledger,
+  parentID: number,
+  resolution: Resolving,
+  isMeant: (child: PipelineLog) => boolean = () => true,
+): Promise<void> {
+  const children = (await ledger.tx.findOpenChildren([parentID])).filter(isMeant);
+  await resolveOpen(ledger, children, () => resolution);
+}
+
+async function resolveOpen(
+  ledger: Ledger,
+  found: readonly PipelineLog[],
+  resolutionOf: (batch: PipelineLog) => Resolving,
+): Promise<void> {
+  const batches = await ledger.tx.lockBatches(found.map(({ LogID }) => LogID));
+  for (const batch of batches.filter(({ Resolution }) => Resolution === 'open')) {
+    const { ResolvedByLogID, Resolution } = resolutionOf(batch);
+    // That one was tried again says more than that its parent was.
+    if (isTriedAgain(batch)) await supersede(ledger, batch, ResolvedByLogID!);
+    else {
+      await resolveBatch(ledger, batch, { Resolution, ResolvedByLogID });
+      await resolveChildren(ledger, batch.LogID, { Resolution, ResolvedByLogID });
+    }
+  }
+}
+
+/** A reset does again what came after its point; children that had ended before are kept, however they ended. */
+export async function resolveRedoneChildren(
+  ledger: Ledger,
+  { LogID }: PipelineLog,
+  { redone }: RunHistory,
+): Promise<void> {
+  if (redone.length === 0) return;
+  await resolveChildren(ledger, LogID, { Resolution: 'replayed', ResolvedByLogID: LogID }, ({ StartTime }) =>
+    redone.some(({ from, to }) => StartTime >= from && StartTime < to),
+  );
+}
+
+/** The work of its parent may have been done again before the child was closed. */
+export async function resolveLateChildren(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
+  const { tx } = ledger;
+  const late = closed.filter(
+    ({ ParentLogID, Status }) => ParentLogID !== null && FAILED_STATUSES.includes(Status),
+  );
+  if (late.length === 0) return;
+  const parents = await batchesByID(
+    tx,
+    late.map(({ ParentLogID }) => ParentLogID!),
+  );
+  const repairers = await batchesByID(
+    tx,
+    [...parents.values()].flatMap(({ ResolvedByLogID }) => ResolvedByLogID ?? []),
+  );
+  const resolutionOf = ({ ParentLogID, StartTime }: PipelineLog): Resolving | undefined => {
+    const { Resolution, ResolvedByLogID } = parents.get(ParentLogID!) ?? {};
+    if (Resolution !== 'replayed' && Resolution !== 'superseded') return undefined;
+    const repairer = repairers.get(ResolvedByLogID!);
+    // After a reset it may be a child of either run.
+    const isAnother = repairer !== undefined && repairer.LogID !== ParentLogID;
+    return isAnother && StartTime < repairer.StartTime
+      ? { Resolution, ResolvedByLogID: ResolvedByLogID! }
+      : undefined;
+  };
+  const repaired = late.filter((child) => resolutionOf(child) !== undefined);
+  await resolveOpen(ledger, repaired, (child) => resolutionOf(child)!);
+}

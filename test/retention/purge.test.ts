@@ -1,0 +1,180 @@
+/** Old batches are purged by the ready-made workflow, against a real Temporal server. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { WorkflowFailedError } from '@temporalio/client';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { BatchRecord } from '../../src/domain/model.js';
+import { parseTableName } from '../../src/domain/table.js';
+import type { TableStream } from '../../src/engines/contract.js';
+import { engine } from '../../src/engines/sqlite/index.js';
+import { said } from '../proof/foundBy.js';
+import { isOlderThanASecond, PurgedQueue } from './purgedQueue.js';
+
+let queue: PurgedQueue;
+
+beforeAll(async () => {
+  queue = await PurgedQueue.open();
+});
+afterAll(() => queue?.close());
+beforeEach(() => queue.losesAnswersOf.clear());
+
+const numbers = (records: readonly BatchRecord[]): number[] =>
+  records.map(({ batch }) => batch.LogID).sort((a, b) => a - b);
+
+it('removes what is old, over and not open, in a batch of its own, and all that remains still verifies', async () => {
+  const goesOn = await queue.start('waits');
+  const old = [await queue.run('oneStep'), await queue.run('oneStep')];
+  const open = await queue.run('oneStep', [true]);
+  const dismissed = await queue.run('oneStep', [true]);
+  await queue.cli('dismiss', String(dismissed.batch.LogID), '--reason', 'it was announced');
+  const digestBefore = (await queue.cli('digest')).stdout;
+
+  const { result, record } = await queue.purge(dismissed);
+  expect(result).toEqual({ rowsProcessed: 3, staged: { objects: 0, rows: 0 } });
+  expect(record.batch).toMatchObject({
+    ...{ Status: 'Success', RowsProcessed: 3, PipelineName: 'purgeAudit' },
+  });
+  expect(await queue.left([...old, open, dismissed])).toEqual(numbers([open]));
+  const rows = queue.sql((db) =>
+    ['PipelineEvent', 'PipelineRun', 'Alert'].map((table) =>
+      db.prepare(`SELECT COUNT(*) FROM ${table} WHERE LogID = ?`).pluck().get(dismissed.batch.LogID),
+    ),
+  );
+  expect(rows).toEqual([0, 0, 0]);
+
+  const found = await queue.verify(digestBefore + (await queue.cli('digest')).stdout);
+  expect(said(found)).toBe('');
+  expect(found).toMatchObject({ ok: true, purged: 3, verdicts: { running: 1, certified: 2 } });
+
+  // Temporal still has their histories, and nobody takes them for missing.
+  expect(await queue.addMissing()).toMatchObject({ added: 0, failed: [] });
+  const shown = await queue.cli('show', String(old[0]!.batch.LogID));
+  expect(shown.stderr).toMatch(
+    new RegExp(`Batch ${old[0]!.batch.LogID} was purged by batch ${record.batch.LogID} at 20`),
+  );
+
+  await goesOn.signal('end');
+  await queue.certified(goesOn);
+  expect(said(await queue.verify(digestBefore))).toBe('');
+});
+
+it('can purge purges, whose tombstones still verify', async () => {
+  const first = (await queue.purge(await queue.run('oneStep'))).record;
+  const second = (await queue.purge(first)).record;
+  expect(await queue.left([first, second])).toEqual(numbers([second]));
+  expect(said(await queue.verify())).toBe('');
+});
+
+it('counts what it has purged once, also when its worker dies in between', async () => {
+  const old = [await queue.run('oneStep'), await queue.run('oneStep')];
+  await queue.purge(old[0]!, { keepFailed: true });
+  const more = [await queue.run('oneStep'), await queue.run('oneStep')];
+  queue.losesAnswersOf.add('purgeBatches');
+  const { result, record } = await queue.purge(more[1]!);
+  expect(result.rowsProcessed).toBe(await queue.reader.countPurged(record.batch.LogID));
+  expect(record.batch).toMatchObject({ RowsProcessed: result.rowsProcessed, RetryCount: 1 });
+  expect(await queue.left([...old, ...more])).toEqual([]);
+  expect(said(await queue.verify())).toBe('');
+});
+
+it('keeps failed ones where it is told to, and what an open one goes back to', async () => {
+  const repaired = await queue.run('oneStep', [true]);
+  await queue.cli('dismiss', String(repaired.batch.LogID), '--reason', 'repaired by hand');
+  const grandparent = await queue.run('parentOf', [2]);
+  const [open] = await queue.reader.batches({ open: true, pipeline: 'parentOf' });
+  const line = await queue.reader.records([open!.LogID, open!.ParentLogID!]);
+  expect(line.map(({ batch }) => batch.ParentLogID)).toContain(grandparent.batch.LogID);
+  const all = [repaired, grandparent, ...line];
+  await queue.purge(grandparent, { keepFailed: true, keepOpen: true });
+  expect(await queue.left(all)).toEqual(numbers(all));
+  await queue.purge(grandparent, { keepOpen: true });
+  expect(await queue.left(all)).toEqual(numbers([grandparent, ...line]));
+  await queue.purge(grandparent);
+  expect(await queue.left(all)).toEqual([open!.LogID]);
+});
+
+it('leaves a batch that differs from its seal, and names it', async () => {
+  const altered = await queue.run('oneStep');
+  const { LogID } = altered.batch;
+  const edit = (rows: number): void =>
+    queue.sql(
+      (db) =>
+        void db.exec(
+          `UPDATE PipelineEvent SET RowsProcessed = ${rows} WHERE LogID = ${LogID} AND EventType = 'success'`,
+        ),
+    );
+  edit(4);
+  const { record } = await queue.purge(altered);
+  expect(await queue.left([altered])).toEqual([LogID]);
+  const warning = record.events.find(({ StepName }) => StepName === 'kept');
+  expect(warning).toMatchObject({ EventType: 'warning' });
+  expect(warning!.Message).toMatch(new RegExp(`^batch ${LogID} stays: event .* differs from its hash`));
+  edit(3);
+  await queue.purge(altered);
+  expect(await queue.left([altered])).toEqual([]);
+});
+
+it('removes what purged batches have staged, and nothing of others', async () => {
+  const open = await queue.run('oneStep', [true]);
+  const old = await queue.run('oneStep');
+  const storeID = await queue.reader.storeID();
+  const staged = (store: string, { batch }: BatchRecord): string => {
+    const file = join(queue.staging, store, String(batch.LogID), '1.orders', 'a-00001.csv.gz');
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, 'rows');
+    return file;
+  };
+  const [ofOld, ofOpen, ofOther] = [staged(storeID, old), staged(storeID, open), staged('other', old)];
+  const warehouse = await engine.openWarehouse({ url: queue.dwh });
+  const table = parseTableName('Staging.stg_Orders', 'table');
+  const rows = (): TableStream => ({
+    columns: [{ name: 'OrderID', type: 'INTEGER' }],
+    chunks: (async function* () {
+      yield [[1], [2]];
+    })(),
+  });
+  const stage = (store: string, { batch }: BatchRecord): Promise<number> =>
+    warehouse.stage(table, { storeID: store, logID: batch.LogID }, rows(), () => undefined);
+  await stage(storeID, old);
+  await stage(storeID, open);
+  await warehouse.stage(table, { storeID: 'other', logID: 999_999 }, rows(), () => undefined);
+
+  const { result } = await queue.purge(old);
+  expect(result.staged).toEqual({ objects: 1, rows: 2 });
+  expect([ofOld, ofOpen, ofOther].map((file) => existsSync(file))).toEqual([false, true, true]);
+  const { ofBatch, total } = await warehouse.count(table, open.batch.LogID);
+  expect([ofBatch, total]).toEqual([2, 4]);
+  await warehouse.close();
+});
+
+it('by the command line says what would go, by pipeline, and then goes', async () => {
+  const old = [await queue.run('oneStep'), await queue.run('oneStep')];
+  await isOlderThanASecond(old[1]!.batch.EndTime!);
+  const dry = await queue.cli('purge', '--older-than', '1s', '--dry-run', '--json');
+  const said = JSON.parse(dry.stdout) as { batches: number; events: number; pipelines: unknown[] };
+  expect(said.pipelines).toContainEqual(
+    expect.objectContaining({ PipelineName: 'oneStep', Batches: 2, Events: 4 }) as object,
+  );
+  const text = (await queue.cli('purge', '--older-than', '1s', '--dry-run')).stdout;
+  expect(text).toMatch(/^PipelineName +Batches +Events +Oldest\n/);
+  expect(text).toMatch(/\noneStep +2 +4 +20/);
+  expect(text).toMatch(/\n\d+ batches with \d+ events ended before 20\S+ and would be purged\n$/);
+  expect(await queue.left(old)).toEqual(numbers(old));
+
+  const purged = await queue.cli('purge', '--older-than', '1s');
+  expect(purged.stderr).toBe('');
+  expect(purged.stdout).toMatch(/^\d+ batches purged\n\d+ staged objects and \d+ staging rows removed\n$/);
+  expect(await queue.left(old)).toEqual([]);
+  expect((await queue.cli('purge', '--older-than', '1d', '--dry-run')).stdout).toMatch(/^0 batches/);
+});
+
+it('refuses what is no age', async () => {
+  const handle = await queue.start('purgeAudit', [{ olderThan: 30 }]);
+  const reason = await handle.result().then(
+    () => '',
+    (error: WorkflowFailedError) => error.cause?.message,
+  );
+  expect(reason).toBe('purgeAudit input.olderThan must be a duration, as 30m, 1h30m or 7d, not 30');
+  expect(await queue.cli('purge', '--older-than', 'soon')).toMatchObject({ code: 2 });
+  expect(await queue.cli('purge')).toMatchObject({ code: 2 });
+});

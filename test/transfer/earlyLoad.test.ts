@@ -1,0 +1,106 @@
+/** A load that begins before all is staged: how long it waits for chunks, and what the workflow makes of it when it gave up. */
+import { randomUUID } from 'node:crypto';
+import { activityInfo, Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import { afterEach, expect, it, vi } from 'vitest';
+import { StagedChunks, StillMissing } from '../../src/activities/stagedChunks.js';
+import type { StagedChunk, TransferActivities } from '../../src/domain/transfer.js';
+import { SNAPSHOT_SIGNAL, STAGED_QUERY } from '../../src/domain/transfer.js';
+import { connectClient, connectWorker } from '../support/temporal.js';
+import { OWN_PLACES, WORKFLOWS } from './rig.js';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const chunk = (object: string): StagedChunk => ({ object, rows: 1, bytes: 1 });
+
+/** In an activity whose workflow gives one answer after the other. */
+function asking<T>(
+  answers: (after: number) => StagedChunk[],
+  work: (chunks: StagedChunks) => Promise<T>,
+): Promise<T> {
+  const query = (_: string, __: string, after: number): Promise<StagedChunk[]> =>
+    Promise.resolve(answers(after));
+  const client = {
+    workflow: { getHandle: () => ({ query }) },
+    withAbortSignal: (_: AbortSignal, call: () => Promise<unknown>) => call(),
+  } as unknown as Client;
+  const info = { workflowExecution: { workflowId: 'w', runId: 'r' } };
+  return new MockActivityEnvironment(info, { client }).run(() =>
+    work(new StagedChunks('x', new AbortController().signal)),
+  );
+}
+
+it('a chunk is waited for as long as others come, and for a minute without any', async () => {
+  vi.useFakeTimers();
+  const began = Date.now();
+  const secondsSince = (): number => Math.round((Date.now() - began) / 1_000);
+  const all = ['a', 'b', 'wanted'].map(chunk);
+  // Each comes 50 seconds after the one before.
+  const waiting = asking(
+    (after) => all.slice(after, Math.floor(secondsSince() / 50)),
+    async (chunks) => {
+      expect(await chunks.get('wanted')).toEqual(chunk('wanted'));
+      expect(secondsSince()).toBe(150);
+      await expect(chunks.get('never')).rejects.toBeInstanceOf(StillMissing);
+      expect(secondsSince()).toBe(210);
+    },
+  );
+  await vi.advanceTimersByTimeAsync(300_000);
+  await waiting;
+});
+
+it('a load that gave up is done again when all is staged', async () => {
+  const known: number[] = [];
+  let releaseLast!: () => void;
+  const last = new Promise<void>((resolve) => (releaseLast = resolve));
+  const workflow = (): ReturnType<Client['workflow']['getHandle']> => {
+    const { workflowId, runId } = activityInfo().workflowExecution!;
+    return Context.current().client.workflow.getHandle(workflowId, runId);
+  };
+  const activities: Omit<TransferActivities, 'planIntervals' | 'extractTables'> = {
+    prepareTransfer: async () => ({ sharesSnapshots: true }),
+    async holdSnapshot({ extraction }) {
+      await workflow().signal(SNAPSHOT_SIGNAL, { extraction, snapshot: 's' });
+      const beat = setInterval(() => Context.current().heartbeat(), 100);
+      await Context.current().cancelled.catch(() => undefined);
+      clearInterval(beat);
+      return { heldMs: 1 };
+    },
+    planTables: async () => [{ name: 'x', sourceRows: 2, chunks: 2 }],
+    async extractChunk({ chunk: index }) {
+      if (index === 1) await last;
+      return { ...chunk(`x-${index}`), rowsProcessed: 1 };
+    },
+    async loadTables({ extraction }) {
+      const staged = await vi.waitUntil(async () => {
+        const answer = await workflow().query<StagedChunk[], [string, number]>(STAGED_QUERY, extraction, 0);
+        return answer.length > 0 ? answer : undefined;
+      });
+      known.push(staged.length);
+      if (staged.length === 2) {
+        return { rowsProcessed: 2, rowsRejected: 0, recordCountBefore: 0, recordCountAfter: 2 };
+      }
+      // Only now, so that the second chunk can't be staged before this answer is there.
+      setTimeout(releaseLast, 500);
+      return { waitedFor: 'x-1' };
+    },
+    cleanStaging: async () => ({ removed: 0 }),
+  };
+  const [client, connection] = [await connectClient(), await connectWorker()];
+  const taskQueue = `early-${randomUUID()}`;
+  const worker = await Worker.create({
+    ...{ connection, taskQueue, workflowsPath: WORKFLOWS, activities, maxHeartbeatThrottleInterval: 200 },
+  });
+  const input = { ...OWN_PLACES, tables: [{ from: 'app.t', to: 'dwh.t' }], mode: 'append' };
+  const result: unknown = await worker.runUntil(
+    client.workflow.execute('historicalTransfer', { taskQueue, workflowId: taskQueue, args: [input] }),
+  );
+  expect(result).toMatchObject({ rowsProcessed: 2 });
+  expect(known).toEqual([1, 2]);
+  await connection.close();
+  await client.connection.close();
+});
