@@ -170,6 +170,38 @@ everyEngine('purging', ({ audit }) => {
     await reader.close();
   });
 
+  it.each(['is reset', 'has a late event'])(
+    'leaves alone a batch that %s after it was listed',
+    async (what) => {
+      const own = await audit.newPlace();
+      const store = await audit.open(own);
+      await store.migrate();
+      const [start, other] = [runStart(), runStart()];
+      const [ref] = await openAll(store, [start, other]);
+      await settle(store, [runHistory(start), runHistory(other)]);
+      const by = await open(store, runStart({ StartTime: BEFORE }));
+      const { openAuditReader } = await engineFor(own.url, 'url');
+      const reader = await openAuditReader({ url: own.url, schema: own.schema });
+      const late = {
+        batches: (filter: Parameters<AuditReader['batches']>[0]) => reader.batches(filter),
+        oldBatches: async (filter: Parameters<AuditReader['oldBatches']>[0]) => {
+          const page = await reader.oldBatches(filter);
+          if (what === 'is reset') await open(store, { ...start, RunID: randomUUID() });
+          else await record(store, [event(ref!, { EventID: randomUUID(), EventType: 'info' })]);
+          return page;
+        },
+        latestSeals: (logIDs: readonly number[]) => reader.latestSeals(logIDs),
+        records: (logIDs: readonly number[]) => reader.records(logIDs),
+      } as AuditReader;
+      const options = { before: BEFORE, after: undefined, until: Infinity, signal: never };
+      const { altered } = await purgeOld(late, store, by.LogID, { ...options, onProgress: () => undefined });
+      expect(altered).toEqual([]);
+      expect(await reader.countPurged(by.LogID)).toBe(1);
+      expect(await reader.records([ref!.LogID])).toHaveLength(1);
+      await reader.close();
+    },
+  );
+
   it('of a batch that is over purges nothing', async () => {
     const [one, by] = [await finished(), await finished()];
     await expect(purge([one.LogID], by.LogID)).rejects.toThrow(`Batch ${by.LogID} does not run any more`);
