@@ -8,7 +8,7 @@ import { findAltered } from './findAltered.js';
 import { inLedger } from './ledger/ledger.js';
 import { purgeBatches } from './ledger/purgeBatches.js';
 import type { SealedBatch } from './ledger/purgeBatches.js';
-import { openRelatives } from './openRelatives.js';
+import { LINKS, openRelatives } from './openRelatives.js';
 import { isProven } from './proof.js';
 
 /** What a batch has beside its events: its own row, its runs, alerts and seals. */
@@ -78,7 +78,8 @@ export async function* oldBatches(
   limit: number,
   from?: PurgeCursor,
 ): AsyncGenerator<OldBatch[]> {
-  const kept = keepOpen ? await openRelatives(reader) : new Set<number>();
+  // The next replay takes the place of what all those before it have loaded: it has to find them.
+  const kept = await openRelatives(reader, keepOpen ? LINKS : ['ReplayOfLogID']);
   let page: OldBatch[];
   let after = from;
   do {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { findAltered } from '../../src/audit/findAltered.js';
+import { dismissBatch } from '../../src/audit/ledger/dismissBatch.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { purgeBatches } from '../../src/audit/ledger/purgeBatches.js';
 import type { SealedBatch } from '../../src/audit/ledger/purgeBatches.js';
-import { purge as purgeOld } from '../../src/audit/purge.js';
+import { oldBatches, purge as purgeOld } from '../../src/audit/purge.js';
 import { verifyPurged } from '../../src/audit/verifyPurged.js';
 import type { BatchRef, RunStart } from '../../src/domain/model.js';
 import type { PurgeCursor } from '../../src/domain/purge.js';
@@ -201,6 +202,38 @@ everyEngine('purging', ({ audit }) => {
       await reader.close();
     },
   );
+
+  it('keeps what a batch that is open, or may become so, is a replay of', async () => {
+    const own = await audit.newPlace();
+    const store = await audit.open(own);
+    await store.migrate();
+    const first = runStart();
+    const failedReplay = runStart({ replayedRunID: first.RunID });
+    const dismissed = runStart();
+    const runningReplay = runStart({ replayedRunID: dismissed.RunID });
+    const successful = runStart();
+    const starts = [first, failedReplay, dismissed, runningReplay, successful];
+    const refs = await openAll(store, starts);
+    const error = { type: 'Error', message: 'disk full' };
+    await settle(
+      store,
+      [first, failedReplay, dismissed].map((start) => runHistory(start, { status: 'Error', error })),
+    );
+    await settle(store, [runHistory(successful)]);
+    for (const index of [0, 2]) {
+      await inLedger(store, (ledger) =>
+        dismissBatch(ledger, { logID: refs[index]!.LogID, reason: 'announced', by: 'ann' }),
+      );
+    }
+    const { openAuditReader } = await engineFor(own.url, 'url');
+    const reader = await openAuditReader({ url: own.url, schema: own.schema });
+    const listed: number[] = [];
+    for await (const page of oldBatches(reader, { before: BEFORE }, 10)) {
+      listed.push(...page.map(({ LogID }) => LogID));
+    }
+    expect(listed).toEqual([refs[4]!.LogID]);
+    await reader.close();
+  });
 
   it('of a batch that is over purges nothing', async () => {
     const [one, by] = [await finished(), await finished()];
