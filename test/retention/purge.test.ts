@@ -135,15 +135,20 @@ it('removes what purged batches have staged, and nothing of others', async () =>
   });
   const stage = (store: string, { batch }: BatchRecord): Promise<number> =>
     warehouse.stage(table, { storeID: store, logID: batch.LogID }, rows(), () => undefined);
+  const shared = await queue.run('oneStep');
   await stage(storeID, old);
   await stage(storeID, open);
+  // Both audits count from 1.
+  await stage('other', shared);
+  await stage(storeID, shared);
   await warehouse.stage(table, { storeID: 'other', logID: 999_999 }, rows(), () => undefined);
 
-  const { result } = await queue.purge(old);
+  const { result } = await queue.purge(shared);
+  expect(await queue.left([old, shared])).toEqual([]);
   expect(result.staged).toEqual({ objects: 1, rows: 2 });
   expect([ofOld, ofOpen, ofOther].map((file) => existsSync(file))).toEqual([false, true, true]);
   const { ofBatch, total } = await warehouse.count(table, open.batch.LogID);
-  expect([ofBatch, total]).toEqual([2, 4]);
+  expect([ofBatch, total]).toEqual([2, 6]);
   await warehouse.close();
 });
 
