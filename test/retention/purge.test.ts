@@ -49,9 +49,12 @@ it('removes what is old, over and not open, in a batch of its own, and all that 
   // Temporal still has their histories, and nobody takes them for missing.
   expect(await queue.addMissing()).toMatchObject({ added: 0, failed: [] });
   const shown = await queue.cli('show', String(old[0]!.batch.LogID));
-  expect(shown.stderr).toMatch(
-    new RegExp(`Batch ${old[0]!.batch.LogID} was purged by batch ${record.batch.LogID} at 20`),
-  );
+  const purged = new RegExp(`Batch ${old[0]!.batch.LogID} was purged by batch ${record.batch.LogID} at 20`);
+  expect(shown.stderr).toMatch(purged);
+  expect((await queue.cli('rows', String(old[0]!.batch.LogID))).stderr).toMatch(purged);
+  expect((await queue.cli('replay', String(old[0]!.batch.LogID))).stdout).toMatch(purged);
+  const dry = await queue.cli('replay', String(old[0]!.batch.LogID), '--dry-run');
+  expect(dry.stdout.replace(/\s+/g, ' ')).toMatch(purged);
 
   await goesOn.signal('end');
   await queue.certified(goesOn);
