@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { temporal } from '@temporalio/proto';
 import type { Database } from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OWN_PLACES, Rig } from './rig.js';
 import type { Run } from './rig.js';
 
@@ -314,7 +314,7 @@ describe('runs at once', () => {
     await move('twins', '10:00');
     const lock = locked();
     const runs = await Promise.all(Array.from({ length: 3 }, () => start('twins', '10:30')));
-    for (const run of runs) await untilLoading(run);
+    for (const run of runs) await rig.untilLoading(run);
     lock.release();
     const results = (await Promise.all(runs.map((run) => rig.resultOf(run)))) as Array<{
       rowsProcessed: number;
@@ -336,7 +336,7 @@ describe('runs at once', () => {
     source(`UPDATE raced SET at = '${day} 10:10', note = 'older'`);
     const lock = locked();
     const run = await start('raced', '10:30', { mode: 'merge' });
-    await untilLoading(run);
+    await rig.untilLoading(run);
     source(`UPDATE raced SET at = '${day} 10:40', note = 'newer'`);
     // As a run of the next window leaves it, which read the row later and was here first.
     lock.db.exec(`UPDATE raced SET at = '${day} 10:40', note = 'newer'`);
@@ -357,19 +357,6 @@ describe('runs at once', () => {
         db.close();
       },
     };
-  }
-
-  async function untilLoading({ workflowId, runId }: Run): Promise<void> {
-    const handle = rig.client.workflow.getHandle(workflowId, runId);
-    await vi.waitUntil(
-      async () =>
-        (await handle.describe()).raw.pendingActivities?.some(
-          ({ activityType, state }) =>
-            activityType?.name === 'loadTables' &&
-            state === temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
-        ),
-      { timeout: 30_000 },
-    );
   }
 });
 

@@ -1,7 +1,6 @@
 /** Incremental transfers from and to a real PostgreSQL. */
 import pg from 'pg';
-import { temporal } from '@temporalio/proto';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NotOnThisMachine } from '../endpoints/endpoint.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import type { Run } from './rig.js';
@@ -159,24 +158,11 @@ describe.skipIf(!server)('PostgreSQL', () => {
       return other;
     }
 
-    async function untilLoading({ workflowId, runId }: Run): Promise<void> {
-      const handle = rig.client.workflow.getHandle(workflowId, runId);
-      const { PENDING_ACTIVITY_STATE_STARTED } = temporal.api.enums.v1.PendingActivityState;
-      await vi.waitUntil(
-        async () =>
-          (await handle.describe()).raw.pendingActivities?.some(
-            ({ activityType, state }) =>
-              activityType?.name === 'loadTables' && state === PENDING_ACTIVITY_STATE_STARTED,
-          ),
-        { timeout: 30_000 },
-      );
-    }
-
     it('for the same window move it once', async () => {
       await made('twins', 'timestamptz', '10:10', '10:20');
       const other = await held('twins');
       const runs = [await start('twins', '10:30'), await start('twins', '10:30')];
-      for (const run of runs) await untilLoading(run);
+      for (const run of runs) await rig.untilLoading(run);
       await other.query('COMMIT');
       await other.end();
       const results = (await Promise.all(runs.map((run) => rig.resultOf(run)))) as Array<{
@@ -193,7 +179,7 @@ describe.skipIf(!server)('PostgreSQL', () => {
       await db.query(`UPDATE app.raced SET at = '${DAY} 10:10', note = 'older'`);
       const other = await held('raced');
       const run = await start('raced', '10:30', { mode: 'merge' });
-      await untilLoading(run);
+      await rig.untilLoading(run);
       const newer = `SET at = '${DAY} 10:40', note = 'newer'`;
       await db.query(`UPDATE app.raced ${newer}`);
       // As a run of the next window leaves it, which read the row later and was here first.

@@ -8,6 +8,7 @@ import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import { startSnowflake } from '../endpoints/snowflake.js';
 import type { Run } from './rig.js';
+import { MssqlServer, mssqlUrl } from './mssqlServer.js';
 import { OWN_PLACES, Rig } from './rig.js';
 import { SnowflakeClient } from './snowflakeClient.js';
 import { WorkerProcess } from './workerProcess.js';
@@ -22,11 +23,14 @@ const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 100_000);
 const server = await ifPossible(startPostgres({ fsync: false }), 'Killed transfers of PostgreSQL');
 // What a killed worker has locked is free soon, and not only after five minutes.
 const snowflake = await ifPossible(startSnowflake({ idleSeconds: 2 }), 'Killed transfers to Snowflake');
+const sqlServerUrl = mssqlUrl('Killed transfers to SQL Server');
 
-type Engine = 'sqlite' | 'pg' | 'snow';
-const ENGINES = (['sqlite', 'pg', 'snow'] as const).filter(
-  (on) => on === 'sqlite' || (on === 'pg' ? server : snowflake),
-);
+type Engine = 'sqlite' | 'pg' | 'snow' | 'mssql';
+const HERE = {
+  ...{ sqlite: true, pg: server !== undefined },
+  ...{ snow: snowflake !== undefined, mssql: sqlServerUrl !== undefined },
+};
+const ENGINES = (['sqlite', 'pg', 'snow', 'mssql'] as const).filter((on) => HERE[on]);
 
 interface Killed {
   readonly on: Engine;
@@ -38,20 +42,27 @@ let rig: Rig;
 let worker: WorkerProcess;
 let db: pg.Client | undefined;
 let warehouse: SnowflakeClient | undefined;
+let sqlServer: MssqlServer | undefined;
+let sqlServerSchema = '';
 
 beforeAll(async () => {
   rig = await Rig.open(() => ({
     ...(server ? { pg: { url: server.url } } : {}),
     ...(snowflake ? { snow: { url: snowflake.url } } : {}),
+    ...(sqlServerUrl ? { mssql: { url: sqlServerUrl } } : {}),
   }));
   worker = await WorkerProcess.inPlaceOf(rig);
   await worker.start();
   const source = rig.database('source/app');
   source.exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); CREATE TABLE grows (id INTEGER PRIMARY KEY, note TEXT);
-    CREATE TABLE grows_too (id INTEGER PRIMARY KEY, note TEXT);
+    CREATE TABLE grows_too (id INTEGER PRIMARY KEY, note TEXT); CREATE TABLE grows_as_well (id INTEGER PRIMARY KEY, note TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) INSERT INTO t SELECT i, 'note ' || i FROM n`);
   source.close();
   if (snowflake) warehouse = await SnowflakeClient.open(snowflake.url);
+  if (sqlServerUrl) {
+    sqlServer = await MssqlServer.open(sqlServerUrl);
+    sqlServerSchema = sqlServer.newSchema('DWH');
+  }
   if (!server) return;
   db = new pg.Client(server.url);
   await db.connect();
@@ -63,6 +74,7 @@ afterAll(async () => {
   await rig?.close();
   await db?.end();
   await warehouse?.close();
+  await sqlServer?.close();
   await Promise.all([server?.stop(), snowflake?.stop()]);
 });
 
@@ -84,7 +96,10 @@ const PLACES = {
   sqlite: OWN_PLACES,
   pg: { ...OWN_PLACES, source: 'pg', target: 'pg' },
   snow: { ...OWN_PLACES, target: 'snow' },
+  mssql: { ...OWN_PLACES, target: 'mssql' },
 };
+
+const schemaOn = (on: Engine): string => (on === 'mssql' ? sqlServerSchema : 'DWH');
 
 /** The first row of a query that has both source and target before it. */
 async function answer(on: 'sqlite' | 'pg', sql: string): Promise<number[]> {
@@ -96,10 +111,16 @@ async function answer(on: 'sqlite' | 'pg', sql: string): Promise<number[]> {
   return row;
 }
 
-/** The rows in Snowflake are numbered, and their texts follow from the numbers. */
-async function expectNumbered(table: string, size: number): Promise<void> {
-  const numbered = `SELECT COUNT(*), COUNT(DISTINCT id), MIN(id), MAX(id), COUNT_IF(note = 'note ' || id) FROM DWH.${table}`;
-  expect(await warehouse!.rows(numbered)).toEqual([[size, size, 1, size, size]]);
+/** Where the source is in another place, the rows tell: they are numbered, and their texts follow from the numbers. */
+async function expectNumbered(on: 'snow' | 'mssql', table: string, size: number): Promise<void> {
+  const numbered = `SELECT COUNT(*), COUNT(DISTINCT id), MIN(id), MAX(id), COUNT(CASE WHEN note = CONCAT('note ', id) THEN 1 END)
+    FROM ${schemaOn(on)}.${table}`;
+  expect(await elsewhere(on, numbered)).toEqual([size, size, 1, size, size]);
+}
+
+async function elsewhere(on: 'snow' | 'mssql', sql: string): Promise<number[]> {
+  const [row] = on === 'snow' ? await warehouse!.rows(sql) : await sqlServer!.rows(sql);
+  return row!.map(Number);
 }
 
 it(
@@ -110,14 +131,14 @@ it(
     const runs = await killEach((on, index) =>
       rig.start('historicalTransfer', {
         ...PLACES[on],
-        tables: [{ from: 'app.t', to: `DWH.t${index}`, key: ['id'], chunkRows: ROWS / 4 }],
+        tables: [{ from: 'app.t', to: `${schemaOn(on)}.t${index}`, key: ['id'], chunkRows: ROWS / 4 }],
         mode: Math.floor(index / ENGINES.length) % 2 === 0 ? 'merge' : 'append',
       }),
     );
     for (const { on, index, run } of runs) {
       expect(await rig.resultOf(run)).toMatchObject({ rowsProcessed: ROWS, recordCountAfter: ROWS });
-      if (on === 'snow') {
-        await expectNumbered(`t${index}`, ROWS);
+      if (on === 'snow' || on === 'mssql') {
+        await expectNumbered(on, `t${index}`, ROWS);
         continue;
       }
       const same = `SELECT (SELECT count(*) FROM dwh.t${index}),
@@ -132,12 +153,12 @@ it(
   { timeout: 900_000 },
   async () => {
     process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
-    const sizes = { sqlite: 0, pg: 0, snow: 0 };
+    const sizes = { sqlite: 0, pg: 0, snow: 0, mssql: 0 };
     const runs = await killEach(async (on, index) => {
       await grow(on, sizes[on] + 1, (sizes[on] += ROWS / 2));
       return rig.start('incrementalTransfer', {
         ...PLACES[on],
-        tables: [{ from: `app.${GROWING[on]}`, to: 'DWH.grows', chunkRows: ROWS / 8 }],
+        tables: [{ from: `app.${GROWING[on]}`, to: `${schemaOn(on)}.grows`, chunkRows: ROWS / 8 }],
         ...{
           cursor: 'id',
           ...(Math.floor(index / ENGINES.length) % 2 === 0
@@ -149,10 +170,10 @@ it(
     for (const { run } of runs) await rig.resultOf(run);
     for (const on of new Set(runs.map((one) => one.on))) {
       const size = sizes[on];
-      if (on === 'snow') {
-        await expectNumbered('grows', size);
-        const ledger = `SELECT SUM(CAST("TO" AS NUMBER(38,0)) - CAST("FROM" AS NUMBER(38,0))), MAX(CAST("TO" AS NUMBER(38,0))) FROM DWH.BatchInterval`;
-        expect(await warehouse!.rows(ledger)).toEqual([[size, size + 1]]);
+      if (on === 'snow' || on === 'mssql') {
+        await expectNumbered(on, 'grows', size);
+        const ledger = `SELECT SUM(CAST("TO" AS BIGINT) - CAST("FROM" AS BIGINT)), MAX(CAST("TO" AS BIGINT)) FROM ${schemaOn(on)}.BatchInterval`;
+        expect(await elsewhere(on, ledger)).toEqual([size, size + 1]);
         continue;
       }
       const same = `SELECT (SELECT count(*) FROM dwh.grows), (SELECT count(DISTINCT id) FROM dwh.grows),
@@ -172,9 +193,10 @@ it(
     process.stderr.write(`killing workers with TEST_SEED=${seed}\n`);
     const firsts: number[] = [];
     for (let index = 0; index < KILLS; index++) {
+      const on = ENGINES[index % ENGINES.length]!;
       const run = await rig.start('historicalTransfer', {
-        ...PLACES[ENGINES[index % ENGINES.length]!],
-        tables: [{ from: 'app.t', to: `DWH.again${index}`, chunkRows: ROWS / 4 }],
+        ...PLACES[on],
+        tables: [{ from: 'app.t', to: `${schemaOn(on)}.again${index}`, chunkRows: ROWS / 4 }],
         mode: 'append',
       });
       firsts.push((await rig.batchOf(run)).batch.LogID);
@@ -197,11 +219,13 @@ it(
 );
 
 async function counts(on: Engine, sql: string): Promise<number[]> {
-  return on === 'snow' ? ((await warehouse!.rows(sql))[0] as number[]).map(Number) : answer(on, sql);
+  return on === 'snow' || on === 'mssql'
+    ? elsewhere(on, sql.replace('dwh.', `${schemaOn(on)}.`))
+    : answer(on, sql);
 }
 
 /** A table of its own for each target. */
-const GROWING = { sqlite: 'grows', pg: 'grows', snow: 'grows_too' };
+const GROWING = { sqlite: 'grows', pg: 'grows', snow: 'grows_too', mssql: 'grows_as_well' };
 
 async function grow(on: Engine, from: number, to: number): Promise<void> {
   if (on === 'pg') {

@@ -13,20 +13,30 @@ import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import { startSnowflake } from '../endpoints/snowflake.js';
 import { temporalAddress } from '../support/temporal.js';
+import { MssqlServer, mssqlUrl } from './mssqlServer.js';
 import { OWN_PLACES, Rig } from './rig.js';
 import { SnowflakeClient } from './snowflakeClient.js';
 
 const server = await ifPossible(startPostgres({ fsync: false }), 'Replayed transfers to PostgreSQL');
 const snowflake = await ifPossible(startSnowflake(), 'Replayed transfers to Snowflake');
+const sqlServerUrl = mssqlUrl('Replayed transfers to SQL Server');
 let rig: Rig;
 let db: pg.Client | undefined;
 let warehouse: SnowflakeClient | undefined;
+let sqlServer: MssqlServer | undefined;
+/** Elsewhere DWH. */
+let sqlServerSchema = '';
 
 beforeAll(async () => {
   rig = await Rig.open(() => ({
     ...(server ? { pg: { url: server.url } } : {}),
     ...(snowflake ? { snow: { url: snowflake.url } } : {}),
+    ...(sqlServerUrl ? { mssql: { url: sqlServerUrl } } : {}),
   }));
+  if (sqlServerUrl) {
+    sqlServer = await MssqlServer.open(sqlServerUrl);
+    sqlServerSchema = sqlServer.newSchema('DWH');
+  }
   if (snowflake) warehouse = await SnowflakeClient.open(snowflake.url);
   if (!server) return;
   db = new pg.Client(server.url);
@@ -36,6 +46,7 @@ afterAll(async () => {
   await db?.end();
   await rig?.close();
   await warehouse?.close();
+  await sqlServer?.close();
   await Promise.all([server?.stop(), snowflake?.stop()]);
 });
 
@@ -94,9 +105,19 @@ const TARGETS = {
     places: { ...OWN_PLACES, target: 'snow' },
     run: (sql: string) => warehouse!.rows(sql),
   },
+  mssql: {
+    places: { ...OWN_PLACES, target: 'mssql' },
+    run: (sql: string) => sqlServer!.rows(sql.replaceAll('dwh.', `${sqlServerSchema}.`)),
+  },
 };
-const there = { sqlite: true, pg: server !== undefined, snow: snowflake !== undefined };
-const ENGINES = (['sqlite', 'pg', 'snow'] as const).filter((on) => there[on]);
+const there = {
+  ...{ sqlite: true, pg: server !== undefined },
+  ...{ snow: snowflake !== undefined, mssql: sqlServerUrl !== undefined },
+};
+const ENGINES = (['sqlite', 'pg', 'snow', 'mssql'] as const).filter((on) => there[on]);
+
+const targetTable = (on: (typeof ENGINES)[number], table: string): string =>
+  `${on === 'mssql' ? sqlServerSchema : 'DWH'}.${table}`;
 
 /** With numbers as numbers, which some drivers give as texts. */
 async function rowsOf(on: (typeof ENGINES)[number], sql: string): Promise<unknown[][]> {
@@ -116,14 +137,14 @@ it.each(ENGINES)(
     );
     const transfer = () =>
       rig.start('historicalTransfer', {
-        ...{ ...places, tables: [{ from: `app.${table}`, to: `DWH.${table}` }], mode: 'append' },
+        ...{ ...places, tables: [{ from: `app.${table}`, to: targetTable(on, table) }], mode: 'append' },
       });
     const other = await rig.batchOf(await transfer());
     const first = await rig.batchOf(await transfer());
     source(`UPDATE ${table} SET note = 'B' WHERE id = 2`);
     const [plan] = await planned(first);
     expect(plan).toMatchObject({ from: 'start', replaces: [{ connection: places.target, rows: 2 }] });
-    expect(plan!.replaces![0]!.table.toLowerCase()).toBe(`dwh.${table}`);
+    expect(plan!.replaces![0]!.table.toLowerCase()).toBe(targetTable(on, table).toLowerCase());
 
     const again = await replayed(first);
     const [one, two] = [other, again].map(({ batch }) => batch.LogID);
@@ -153,7 +174,7 @@ it.each(ENGINES)(
     );
     const transfer = () =>
       rig.start('historicalTransfer', {
-        ...{ ...places, tables: [{ from: `app.${table}`, to: `DWH.${table}` }], mode: 'replace' },
+        ...{ ...places, tables: [{ from: `app.${table}`, to: targetTable(on, table) }], mode: 'replace' },
       });
     await rig.batchOf(await transfer());
     // What no ledger lists, nobody replaces.

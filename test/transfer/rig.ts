@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import Database from 'better-sqlite3';
@@ -130,6 +131,20 @@ export class Rig {
     const failure = cause instanceof ActivityFailure ? cause.cause : cause;
     expect(failure).toBeInstanceOf(ApplicationFailure);
     return failure as ApplicationFailure;
+  }
+
+  /** Until an attempt to load is under way, which somebody else may still hold up. */
+  async untilLoading({ workflowId, runId }: Run): Promise<void> {
+    const handle = this.client.workflow.getHandle(workflowId, runId);
+    const { PENDING_ACTIVITY_STATE_STARTED } = temporal.api.enums.v1.PendingActivityState;
+    await vi.waitUntil(
+      async () =>
+        (await handle.describe()).raw.pendingActivities?.some(
+          ({ activityType, state }) =>
+            activityType?.name === 'loadTables' && state === PENDING_ACTIVITY_STATE_STARTED,
+        ),
+      { timeout: 30_000 },
+    );
   }
 
   async reading<T>(work: (audit: AuditReader) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 /**
- * What comes waits beside the table, in a temporary one that has it as texts, which TDS's bulk load fills: so no value goes
- * through a number or a date of JavaScript, and what is loaded, rejected or merged is decided by plain statements.
+ * What comes waits beside the table, in a temporary one that has it as texts, and bytes as bytes, which TDS's bulk load
+ * fills: so no value goes through a number or a date of JavaScript, and what is loaded, rejected or merged is decided by
+ * plain statements.
  */
 import type Driver from 'mssql';
 import type { FittedColumn } from '../../shared/incoming.js';
@@ -8,7 +9,7 @@ import { csvRows } from '../../shared/csvReader.js';
 import type { LoadingTable } from '../../transferContract.js';
 import { literal, quote } from './names.js';
 import type { TransferSession } from './session.js';
-import { typeName, valueOf } from './types.js';
+import { bytesOf, typeName, valueOf } from './types.js';
 
 const NAME = '#batchtrail_incoming';
 /** What one bulk load takes, and what is in memory for it. */
@@ -31,24 +32,29 @@ export class Incoming {
     { table, columns }: { table: LoadingTable; columns: readonly FittedColumn[] },
     onProgress: (rows: number) => void,
   ): Promise<Incoming> {
-    await session.run(
+    const isBytes = columns.map(({ type }) => type.kind === 'bytes');
+    const fields = isBytes.map(
+      (is, index) => `C${index} ${is ? 'VARBINARY(MAX)' : 'NVARCHAR(MAX) COLLATE DATABASE_DEFAULT'}`,
+    );
+    await session.runBatch(
       `DROP TABLE IF EXISTS ${NAME};
-       CREATE TABLE ${NAME} (Chunk INT NOT NULL, RowNumber BIGINT NOT NULL, ${columns.map((_, index) => `C${index} NVARCHAR(MAX)`).join(', ')})`,
+       CREATE TABLE ${NAME} (Chunk INT NOT NULL, RowNumber BIGINT NOT NULL, ${fields.join(', ')})`,
     );
     let loaded = 0;
     for (const [chunk, { open }] of table.chunks.entries()) {
       let row = 0;
-      let bulk = newBulk(session, columns.length);
+      let bulk = newBulk(session, isBytes);
       const send = async (): Promise<void> => {
         if (bulk.rows.length === 0) return;
         await session.bulk(bulk);
         loaded += bulk.rows.length;
         onProgress(loaded);
-        bulk = newBulk(session, columns.length);
+        bulk = newBulk(session, isBytes);
       };
       for await (const block of csvRows(await open())) {
-        for (const fields of block) {
-          bulk.rows.add(chunk, ++row, ...fields);
+        for (const texts of block) {
+          const values = texts.map((text, index) => (text !== null && isBytes[index] ? bytesOf(text) : text));
+          bulk.rows.add(chunk, ++row, ...values);
           if (bulk.rows.length === BULK_ROWS) await send();
         }
       }
@@ -117,19 +123,22 @@ export class Incoming {
 
   /** In the staging dialect, where quotes do no harm. */
   #content(): string {
-    const fields = this.columns.map(
-      (_, index) => `COALESCE(N'"' + REPLACE(C${index}, N'"', N'""') + N'"', N'')`,
+    const fields = this.columns.map(({ type }, index) =>
+      type.kind === 'bytes'
+        ? `COALESCE(N'"\\x' + LOWER(CONVERT(VARCHAR(MAX), C${index}, 2)) + N'"', N'')`
+        : `COALESCE(N'"' + REPLACE(C${index}, N'"', N'""') + N'"', N'')`,
     );
     return `${fields.join(" + N',' + ")} + NCHAR(10)`;
   }
 }
 
-function newBulk({ db: { driver } }: TransferSession, columns: number): Driver.Table {
+function newBulk({ db: { driver } }: TransferSession, isBytes: readonly boolean[]): Driver.Table {
   const bulk = new driver.Table(NAME);
   bulk.columns.add('Chunk', driver.Int, { nullable: false });
   bulk.columns.add('RowNumber', driver.BigInt, { nullable: false });
-  for (let index = 0; index < columns; index++) {
-    bulk.columns.add(`C${index}`, driver.NVarChar(driver.MAX), { nullable: true });
+  for (const [index, is] of isBytes.entries()) {
+    const { MAX } = driver;
+    bulk.columns.add(`C${index}`, is ? driver.VarBinary(MAX) : driver.NVarChar(MAX), { nullable: true });
   }
   return bulk;
 }

@@ -2,16 +2,24 @@
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
+import type { FittedColumn } from '../../shared/incoming.js';
+import type { Takeover } from '../../shared/intervals.js';
 import { checkNoneUnlisted, checkOwnListed } from '../../shared/unlistedRows.js';
-import type { BatchStamp } from '../../transferContract.js';
+import type { BatchStamp, Claim, LedgerInterval } from '../../transferContract.js';
 import type { Inputs } from '../session.js';
+import { isWithin } from './cursor.js';
 import { quote, quoted } from './names.js';
 import type { TransferSession } from './session.js';
 
-/** As far as keys go: 900 bytes. */
+/**
+ * Texts are as long as keys may be: 900 bytes, and 1,700 of an index that is not clustered. Two sources may differ in
+ * upper and lower case only.
+ */
 const TABLES: Readonly<Record<string, string>> = {
   BatchLoad: `StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, RunID NVARCHAR(100) NOT NULL, TableName NVARCHAR(300) NOT NULL,
     Chunk INT NOT NULL, [Rows] BIGINT NOT NULL, LoadedAt DATETIME2(3) NOT NULL, PRIMARY KEY (TableName, LogID, StoreID, Chunk)`,
+  BatchInterval: `TableName NVARCHAR(300) NOT NULL, Source NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL, [From] NVARCHAR(40) NOT NULL,
+    [To] NVARCHAR(40) NOT NULL, StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, PRIMARY KEY NONCLUSTERED (TableName, Source, [From])`,
   BatchRejected: `StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, TableName NVARCHAR(300) NOT NULL, Chunk INT NOT NULL,
     [Row] BIGINT NOT NULL, Reason NVARCHAR(MAX) NOT NULL, Content NVARCHAR(MAX) NOT NULL, PRIMARY KEY (TableName, LogID, StoreID, Chunk, [Row])`,
 };
@@ -27,6 +35,17 @@ export async function makeLedger(session: TransferSession, schema: string): Prom
     if (!found.has(name.toLowerCase()))
       await session.run(`CREATE TABLE ${quote(schema)}.${name} (${columns})`);
   }
+}
+
+/** All intervals of a table, whose schema has a ledger. */
+export async function intervalsOf(session: TransferSession, table: TableName): Promise<LedgerInterval[]> {
+  const rows = (await session.rows(
+    `SELECT Source AS [source], [From] AS [from], [To] AS [to], StoreID AS [storeID], LogID AS [logID]
+     FROM ${quote(table.schema)}.BatchInterval WHERE TableName = @table ORDER BY Source, [From]`,
+    { table: [session.db.driver.NVarChar(300), formatTableName(table)] },
+  )) as unknown as readonly LedgerInterval[];
+  // The driver gives a BIGINT as a text.
+  return rows.map((row) => ({ ...row, logID: Number(row.logID) }));
 }
 
 /** The ledger of one table and one batch, in a transaction that is open. */
@@ -71,7 +90,8 @@ export class Ledger {
    * stay, with what the ledger says of them.
    */
   async makeRoom(mode: TransferMode): Promise<void> {
-    if (mode !== 'merge') await this.removeOwn();
+    if (mode !== 'merge') return this.removeOwn();
+    await this.session.run(`DELETE FROM ${this.#schema}.BatchInterval WHERE ${OWN}`, this.#inputs());
   }
 
   /** Takes out what this batch put in. */
@@ -84,7 +104,9 @@ export class Ledger {
 
   async removeAll(): Promise<void> {
     await this.session.run(`DELETE FROM ${quoted(this.table)}`);
-    await this.session.run(`DELETE FROM ${this.#schema}.BatchLoad WHERE TableName = @table`, this.#inputs());
+    for (const list of ['BatchLoad', 'BatchInterval']) {
+      await this.session.run(`DELETE FROM ${this.#schema}.${list} WHERE TableName = @table`, this.#inputs());
+    }
   }
 
   async add(chunk: number, rows: number): Promise<void> {
@@ -94,6 +116,35 @@ export class Ledger {
        VALUES (@storeID, @logID, @runID, @table, @chunk, @rows, @loadedAt)`,
       { ...this.#inputs(), chunk: [Int, chunk], rows: [BigInt, rows] },
     );
+  }
+
+  intervals(): Promise<LedgerInterval[]> {
+    return intervalsOf(this.session, this.table);
+  }
+
+  /** Takes out the rows of these intervals, as far as batches brought them that the ledger lists for the same source. */
+  async removeRows({ source, kind, intervals }: Claim, column: FittedColumn): Promise<void> {
+    await this.session.run(
+      `DELETE FROM ${quoted(this.table)} WHERE ${isWithin(column, kind, intervals)}
+       AND BatchID IN (SELECT LogID FROM ${this.#schema}.BatchInterval WHERE TableName = @table AND Source = @source)`,
+      this.#inputs({ source }),
+    );
+  }
+
+  async changeIntervals({ removed, added }: Takeover): Promise<void> {
+    for (const { source, from } of removed) {
+      await this.session.run(
+        `DELETE FROM ${this.#schema}.BatchInterval WHERE TableName = @table AND Source = @source AND [From] = @from`,
+        this.#inputs({ source, from }),
+      );
+    }
+    for (const interval of added) {
+      await this.session.run(
+        `INSERT INTO ${this.#schema}.BatchInterval (TableName, Source, [From], [To], StoreID, LogID)
+         VALUES (@table, @source, @from, @to, @storeID, @logID)`,
+        this.#inputs(interval),
+      );
+    }
   }
 
   /** `rejected` is a query of chunk, row number, reason and content. */
@@ -119,15 +170,23 @@ export class Ledger {
     return Number(row!['count']);
   }
 
-  #inputs(): Inputs {
+  /** What the statements have in common; an interval's entry may be another batch's. */
+  #inputs(interval: Partial<LedgerInterval> = {}): Inputs {
     const { BigInt, DateTime2, NVarChar } = this.session.db.driver;
-    const { storeID, logID, runID, loadedAt } = this.batch;
+    const { storeID, logID, runID, loadedAt, source, from, to } = {
+      ...{ source: null, from: null, to: null },
+      ...this.batch,
+      ...interval,
+    };
     return {
       storeID: [NVarChar(36), storeID],
       logID: [BigInt, logID],
       runID: [NVarChar(100), runID],
       table: [NVarChar(300), this.#name],
       loadedAt: [DateTime2(3), new Date(loadedAt)],
+      source: [NVarChar(200), source],
+      from: [NVarChar(40), from],
+      to: [NVarChar(40), to],
     };
   }
 }

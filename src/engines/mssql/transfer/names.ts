@@ -1,7 +1,8 @@
 import type { TableName } from '../../../domain/table.js';
 
+/** Not in brackets: Babelfish does not know a ] in them. */
 export function quote(name: string): string {
-  return `[${name.replaceAll(']', ']]')}]`;
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 export function quoted({ schema, name }: TableName): string {

@@ -13,7 +13,8 @@ import { readUrl } from '../url.js';
 const LONGEST_STATEMENT_MS = 24 * 60 * 60_000;
 
 export class TransferSession {
-  #running: Driver.Request | undefined;
+  /** The last statement; the transaction can't end before it has. */
+  #last: { readonly request: Driver.Request; readonly ended: Promise<unknown> } | undefined;
   readonly #aborted: Promise<never>;
 
   private constructor(
@@ -23,7 +24,7 @@ export class TransferSession {
   ) {
     this.#aborted = new Promise((_, reject) => {
       const abort = (): void => {
-        this.#running?.cancel();
+        this.#last?.request.cancel();
         reject(signal.reason as Error);
       };
       if (signal.aborted) abort();
@@ -67,19 +68,26 @@ export class TransferSession {
     return rowsAffected.at(-1) ?? 0;
   }
 
+  /** As a batch of its own: a temporary table lives until the end of what made it, which would be that of `run`. */
+  async runBatch(text: string): Promise<void> {
+    await this.#explained((request) => request.batch(text));
+  }
+
   /** Rows as arrays, no faster than they are taken. */
   stream(text: string): Readable {
     this.signal.throwIfAborted();
-    const request = this.#request();
-    request.arrayRowMode = true;
-    const rows = request.toReadableStream();
+    let rows: Readable;
     // Its errors come by the stream.
-    request.query(text).catch(() => undefined);
-    return rows;
+    this.#begin((request) => {
+      request.arrayRowMode = true;
+      rows = request.toReadableStream();
+      return request.query(text);
+    }).catch(() => undefined);
+    return rows!;
   }
 
   async bulk(table: Driver.Table): Promise<void> {
-    await this.#explained(() => this.#request().bulk(table));
+    await this.#explained((request) => request.bulk(table));
   }
 
   async commit(): Promise<void> {
@@ -88,24 +96,30 @@ export class TransferSession {
 
   /** Takes back what was not committed. */
   async close(): Promise<void> {
+    this.#last?.request.cancel();
+    await this.#last?.ended;
     await this.transaction.rollback().catch(() => undefined);
     await this.db.close();
   }
 
   #query(text: string, inputs: Inputs): Promise<Driver.IResult<unknown>> {
-    const request = this.#request();
-    for (const [name, [type, value]] of Object.entries(inputs)) request.input(name, type, value);
-    return this.#explained(() => request.query(text));
+    return this.#explained((request) => {
+      for (const [name, [type, value]] of Object.entries(inputs)) request.input(name, type, value);
+      return request.query(text);
+    });
   }
 
-  #request(): Driver.Request {
-    return (this.#running = new this.db.driver.Request(this.transaction));
+  #begin<T>(work: (request: Driver.Request) => Promise<T>): Promise<T> {
+    const request = new this.db.driver.Request(this.transaction);
+    const answer = work(request);
+    this.#last = { request, ended: answer.catch(() => undefined) };
+    return answer;
   }
 
-  async #explained<T>(work: () => Promise<T>): Promise<T> {
+  async #explained<T>(work: (request: Driver.Request) => Promise<T>): Promise<T> {
     this.signal.throwIfAborted();
     try {
-      return await Promise.race([work(), this.#aborted]);
+      return await Promise.race([this.#begin(work), this.#aborted]);
     } catch (error) {
       if (!isMissingRight(error)) throw error;
       throw new BadConfig(

@@ -10,6 +10,7 @@ import type { Field } from '../../shared/csvWriter.js';
 import { asBytes, rowText } from '../../shared/csvWriter.js';
 import { findColumn } from '../../shared/incoming.js';
 import type {
+  Bounds,
   Extraction,
   PlaceOptions,
   Selection,
@@ -18,12 +19,14 @@ import type {
   TransferSource,
 } from '../../transferContract.js';
 import { hasNumber } from '../errors.js';
+import type { Records } from '../session.js';
 import { readUrl } from '../url.js';
+import { isWithin } from './cursor.js';
 import { quote, quoted } from './names.js';
 import { TransferSession } from './session.js';
 import type { FoundTable } from './tables.js';
 import { findTable, primaryKeyOf } from './tables.js';
-import { textOf } from './types.js';
+import { hexText, textOf } from './types.js';
 
 const SNAPSHOTS_OFF = [3952];
 const BLOCK_LENGTH = 64 * 1024;
@@ -55,22 +58,32 @@ class MssqlSnapshot implements Snapshot {
         `${formatTableName(selection.table)} of ${this.session.label} has no column ${JSON.stringify(name)}. Its columns: ${table.columns.map((one) => one.name).join(', ')}`,
       );
     };
-    if (selection.cursor) {
-      throw new BadInput(
-        `${this.session.label} can't be the source of an incremental transfer yet. Use historicalTransfer, with a where`,
-      );
-    }
     return {
       columns: selection.columns?.map(find) ?? table.columns,
+      cursor: selection.cursor && find(selection.cursor.column),
       primaryKey: await primaryKeyOf(this.session, table.name),
     };
   }
 
   async count(selection: Selection): Promise<number> {
+    const { count } = await this.#asked(selection, 'COUNT_BIG(*) AS [count]');
+    return Number(count);
+  }
+
+  async bounds({ table, where, cursor }: Selection): Promise<Bounds | undefined> {
+    const key = quote(cursor!.column);
+    const { lowest, highest } = (await this.#asked(
+      { table, where },
+      `CONVERT(VARCHAR(20), MIN(${key})) AS [lowest], CONVERT(VARCHAR(20), MAX(${key})) AS [highest]`,
+    )) as { lowest: string | null; highest: string | null };
+    return lowest !== null && highest !== null ? { lowest, highest } : undefined;
+  }
+
+  async #asked(selection: Selection, what: string): Promise<Records[number]> {
     const table = await this.#find(selection);
     try {
-      const [row] = await this.session.rows(`SELECT COUNT_BIG(*) AS [count] ${rowsOf(table, selection)}`);
-      return Number(row!['count']);
+      const [row] = await this.session.rows(`SELECT ${what} ${rowsOf(table, selection)}`);
+      return row!;
     } catch (error) {
       if (hasNumber(error, SNAPSHOTS_OFF)) {
         throw new BadConfig(
@@ -85,9 +98,6 @@ class MssqlSnapshot implements Snapshot {
       );
     }
   }
-
-  /** Nobody asks: `describe` refuses a cursor. */
-  async bounds(): Promise<undefined> {}
 
   async ranges(): Promise<string[]> {
     return ['all'];
@@ -119,8 +129,8 @@ class MssqlSnapshot implements Snapshot {
 
 async function* blocks(rows: Readable, onRow: () => void): AsyncGenerator<string> {
   let block = '';
-  for await (const row of rows as AsyncIterable<Field[]>) {
-    block += rowText(row);
+  for await (const row of rows as AsyncIterable<Array<Field | Uint8Array>>) {
+    block += rowText(row.map((value) => (value instanceof Uint8Array ? hexText(value) : value)));
     onRow();
     if (block.length < BLOCK_LENGTH) continue;
     yield block;
@@ -130,6 +140,10 @@ async function* blocks(rows: Readable, onRow: () => void): AsyncGenerator<string
 }
 
 /** A condition stands on lines of its own, so that a comment at its end hides nothing. */
-function rowsOf({ name }: FoundTable, { where }: Selection): string {
-  return `FROM ${quoted(name)}${where === undefined ? '' : ` WHERE (\n${where}\n)`}`;
+function rowsOf({ name, columns }: FoundTable, { where, cursor }: Selection): string {
+  const conditions = [
+    ...(where === undefined ? [] : [`(\n${where}\n)`]),
+    ...(cursor ? [isWithin(findColumn(columns, cursor.column)!, cursor.kind, cursor.reads)] : []),
+  ];
+  return `FROM ${quoted(name)}${conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''}`;
 }

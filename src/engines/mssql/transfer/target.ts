@@ -3,9 +3,12 @@ import { BadInput, RowsRejected } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { FittedColumn } from '../../shared/incoming.js';
-import { BATCH_ID, fitColumns, LOADED_AT } from '../../shared/incoming.js';
+import { BATCH_ID, fitColumns, fittedColumn, LOADED_AT } from '../../shared/incoming.js';
+import { takeOver } from '../../shared/intervals.js';
 import type {
+  Claim,
   IncomingTable,
+  LedgerInterval,
   Load,
   LoadingTable,
   PlaceOptions,
@@ -14,7 +17,8 @@ import type {
 import { hasNumber } from '../errors.js';
 import { readUrl } from '../url.js';
 import { Incoming } from './incoming.js';
-import { Ledger, makeLedger } from './ledger.js';
+import { intervalsOf, Ledger, makeLedger } from './ledger.js';
+import { removeSameKeys } from './merge.js';
 import { literal, quote, quoted } from './names.js';
 import { TransferSession } from './session.js';
 import { findSchema, findTable } from './tables.js';
@@ -27,10 +31,10 @@ const ABOUT_ROW = [515, 547, 2601, 2627, 2628, 8152];
 
 export async function openTarget(options: PlaceOptions): Promise<TransferTarget> {
   const { label } = readUrl(options.url);
-  const withSession = async (work: (session: TransferSession) => Promise<void>): Promise<void> => {
+  const withSession = async <T>(work: (session: TransferSession) => Promise<T>): Promise<T> => {
     const session = await TransferSession.open(options, { isSnapshot: false });
     try {
-      await work(session);
+      return await work(session);
     } finally {
       // Rolls back what was not committed.
       await session.close();
@@ -43,8 +47,21 @@ export async function openTarget(options: PlaceOptions): Promise<TransferTarget>
         for (const table of tables) fitColumns(table, (await findTable(session, table.to))?.columns);
       }),
     load: (load) => withSession((session) => loadAll(session, load)),
+    intervals: (tables) =>
+      withSession(async (session) => {
+        const all: LedgerInterval[][] = [];
+        for (const table of tables) all.push(await ledgerIntervals(session, table));
+        return all;
+      }),
     close: async () => undefined,
   };
+}
+
+async function ledgerIntervals(session: TransferSession, wanted: TableName): Promise<LedgerInterval[]> {
+  const found = await findTable(session, wanted);
+  if (!found) return [];
+  const ledger = await findTable(session, { schema: found.name.schema, name: 'BatchInterval' });
+  return ledger ? intervalsOf(session, found.name) : [];
 }
 
 async function loadAll(session: TransferSession, load: Load): Promise<void> {
@@ -84,14 +101,27 @@ async function loadTable(session: TransferSession, load: Load, table: LoadingTab
   await ledger.removeOwn();
   for (const one of replaced) await one.makeRoom(mode);
   if (mode === 'replace') await ledger.removeAll();
+  if (table.claim) await takeIntervals(ledger, table, table.claim, columns);
   const incoming = await Incoming.copy(session, { table, columns }, load.onProgress);
   const chunks = await incoming.count();
   const rejected = await setAside(load, { table, incoming, ledger }, chunks);
-  if (mode === 'merge') await removeSameKeys(session, { table, name, columns }, incoming.values());
-  const loaded = await insert(session, load, { table, name, columns }, incoming.values());
+  const rows = incoming.values();
+  if (mode === 'merge') await removeSameKeys(session, { table, name, columns, rows });
+  const loaded = await insert(session, load, { table, name, columns }, rows);
   for (const [chunk, { rows, refused }] of chunks.entries()) await ledger.add(chunk, rows - refused);
   const { total, ofBatch } = await ledger.countRows();
   await load.verify(table, { before, after: total, loaded, rejected, ofBatch });
+}
+
+async function takeIntervals(
+  ledger: Ledger,
+  table: LoadingTable,
+  claim: Claim,
+  columns: readonly FittedColumn[],
+): Promise<void> {
+  const change = takeOver(await ledger.intervals(), table.to, claim, ledger.batch);
+  if (claim.force) await ledger.removeRows(claim, fittedColumn(table, columns, table.cursor!));
+  await ledger.changeIntervals(change);
 }
 
 interface Place {
@@ -173,34 +203,4 @@ async function insert(
       { cause: error },
     );
   }
-}
-
-/** The rows that are there with the keys of those that come make room for them. */
-async function removeSameKeys(
-  session: TransferSession,
-  { table, name, columns }: Place,
-  rows: string,
-): Promise<void> {
-  const keys = table.key.map(
-    (key) => columns[table.columns.findIndex((column) => column.name === key)]!.name,
-  );
-  const list = keys.map(quote).join(', ');
-  const [counts] = await session.rows(
-    `SELECT COUNT_BIG(*) AS [all], COUNT_BIG(CASE WHEN ${keys.map((key) => `${quote(key)} IS NULL`).join(' OR ')} THEN 1 END) AS [without],
-       (SELECT COUNT_BIG(*) FROM (SELECT DISTINCT ${list} FROM (${rows}) A) B) AS [apart] FROM (${rows}) C`,
-  );
-  const [all, without, apart] = ['all', 'without', 'apart'].map((one) => Number(counts![one]));
-  if (without! > 0) {
-    throw new BadInput(
-      `${formatTableName(table.to)}: a row has no ${keys.join(' or ')}, which is the key. Name a key that every row has`,
-    );
-  }
-  if (all !== apart) {
-    throw new BadInput(
-      `${formatTableName(table.to)}: ${all! - apart!} of the source's rows have the same ${keys.join(', ')} as another. Name a key that tells them apart`,
-    );
-  }
-  await session.run(
-    `DELETE T FROM ${quoted(name)} T JOIN (${rows}) S ON ${keys.map((key) => `T.${quote(key)} = S.${quote(key)}`).join(' AND ')}`,
-  );
 }

@@ -46,7 +46,7 @@ export function typeOf({ type, precision, scale, length }: DeclaredType): Column
   return Object.hasOwn(BY_NAME, type) ? BY_NAME[type]! : { kind: 'text' };
 }
 
-/** What SQL Server has no type for stays the text that was staged. */
+/** What SQL Server has no type for stays the text that was staged. Seven digits of a second are what it has by itself. */
 export function typeName(type: ColumnType): string {
   switch (type.kind) {
     case 'boolean':
@@ -68,9 +68,9 @@ export function typeName(type: ColumnType): string {
     case 'date':
       return 'DATE';
     case 'time':
-      return 'TIME(7)';
+      return 'TIME';
     case 'timestamp':
-      return type.zone ? 'DATETIMEOFFSET(7)' : 'DATETIME2(7)';
+      return type.zone ? 'DATETIMEOFFSET' : 'DATETIME2';
     case 'uuid':
       return 'UNIQUEIDENTIFIER';
     case 'interval':
@@ -80,38 +80,35 @@ export function typeName(type: ColumnType): string {
   }
 }
 
-/** An expression that is NULL for a text that the type does not take. */
+/** An expression that is NULL for a text that the type does not take. Bytes have come as bytes. */
 export function valueOf(type: ColumnType, text: string): string {
   const name = typeName(type);
-  if (name === 'NVARCHAR(MAX)') return text;
+  if (name === 'NVARCHAR(MAX)' || type.kind === 'bytes') return text;
   if (type.kind === 'boolean')
     return `CASE ${text} WHEN N't' THEN CAST(1 AS BIT) WHEN N'f' THEN CAST(0 AS BIT) END`;
   // TRY_CONVERT would cut it.
   if (type.kind === 'text') return `CASE WHEN DATALENGTH(${text}) <= ${2 * type.length!} THEN ${text} END`;
-  // Behind \x, as digits without a sign before them.
-  if (type.kind === 'bytes')
-    return `TRY_CONVERT(VARBINARY(MAX), SUBSTRING(${text}, 3, DATALENGTH(${text})), 2)`;
   if (type.kind === 'timestamp' && type.zone) {
     return `TRY_CONVERT(${name}, CASE WHEN RIGHT(${text}, 3) = N'+00' THEN ${text} + N':00' ELSE ${text} END)`;
   }
   return `TRY_CONVERT(${name}, ${text})`;
 }
 
-/** An expression that spells the column's value as the staging dialect does. */
+/** An expression that spells the column's value as the staging dialect does. Bytes are spelled by `hexText`. */
 export function textOf(type: ColumnType, column: string): string {
   switch (type.kind) {
     case 'boolean':
       return `CASE ${column} WHEN 1 THEN 't' WHEN 0 THEN 'f' END`;
     case 'float':
-      // As many digits as give the same float.
-      return `CONVERT(VARCHAR(40), ${column}, 3)`;
+      // As many digits as give the same float. Babelfish puts blanks around them.
+      return `LTRIM(RTRIM(CONVERT(VARCHAR(40), ${column}, 3)))`;
     case 'decimal':
       // By itself, money would be rounded to two digits behind the point.
       return `CONVERT(VARCHAR(50), CAST(${column} AS DECIMAL(${type.precision}, ${type.scale ?? 0})))`;
     case 'integer':
       return `CONVERT(VARCHAR(20), ${column})`;
     case 'bytes':
-      return `'\\x' + LOWER(CONVERT(VARCHAR(MAX), CAST(${column} AS VARBINARY(MAX)), 2))`;
+      return `CAST(${column} AS VARBINARY(MAX))`;
     case 'date':
       return `CONVERT(VARCHAR(10), ${column}, 23)`;
     case 'time':
@@ -128,4 +125,13 @@ export function textOf(type: ColumnType, column: string): string {
     case 'array':
       return `CONVERT(NVARCHAR(MAX), ${column})`;
   }
+}
+
+/** Not done by the server: half as much goes to and fro, and Babelfish can't. */
+export function hexText(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes).toString('hex')}`;
+}
+
+export function bytesOf(hexText: string): Buffer {
+  return Buffer.from(hexText.slice(2), 'hex');
 }
