@@ -4,6 +4,7 @@ import { CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio
 import { WorkflowFailedError } from '@temporalio/client';
 import { describeError } from '../audit/describeError.js';
 import type { ReplayEnd, ReplayRun } from '../domain/replay.js';
+import { reasonText } from '../domain/replay.js';
 
 /** Of the run, or of the last one that goes on from it. */
 export async function endOf({ workflowId, runId }: ReplayRun): Promise<ReplayEnd> {
@@ -22,7 +23,7 @@ export async function endOf({ workflowId, runId }: ReplayRun): Promise<ReplayEnd
             : cause instanceof TimeoutFailure
               ? 'TimedOut'
               : 'Error',
-      error: describeError(cause ?? error).message,
+      error: reasonText(describeError(cause ?? error).message),
     };
   }
 }

@@ -1,18 +1,20 @@
 /** Whether a batch may be done again, by what the audit says. */
+import { noBatch } from '../audit/noBatch.js';
 import { isTriedAgain } from '../audit/openBatches.js';
 import type { BatchRecord, PipelineLog } from '../domain/model.js';
 import type { Refusal, ReplayInput } from '../domain/replay.js';
 import { refuse } from '../domain/replay.js';
 import type { AuditReader } from '../engines/contract.js';
 
-export function unknownBatch(logID: number): Refusal {
-  return refuse(`There is no batch ${logID}. See: batchtrail batches`);
-}
-
-/** The batch, the one that it is a replay of, and so on. */
-export async function findChain(reader: AuditReader, logID: number): Promise<BatchRecord[]> {
-  const chain: BatchRecord[] = [];
-  for (let next: number | null = logID; next !== null; next = chain.at(-1)!.batch.ReplayOfLogID) {
+/** The batch, the one that it is a replay of, and so on, as far as they are there. */
+export async function findChain(
+  reader: AuditReader,
+  logID: number,
+): Promise<[BatchRecord, ...BatchRecord[]] | Refusal> {
+  const first = await reader.batch(logID);
+  if (!first) return refuse((await noBatch(reader, logID)).message);
+  const chain: [BatchRecord, ...BatchRecord[]] = [first];
+  for (let next = first.batch.ReplayOfLogID; next !== null; next = chain.at(-1)!.batch.ReplayOfLogID) {
     const record = await reader.batch(next);
     if (!record) break;
     chain.push(record);

@@ -6,7 +6,7 @@ import type { AuditReader } from '../engines/contract.js';
 import { beating } from './beating.js';
 import { endOf } from './endOf.js';
 import { FailedRun } from './failedRun.js';
-import { findChain, refusal, unknownBatch } from './mayReplay.js';
+import { findChain, refusal } from './mayReplay.js';
 import { stuck } from './stuck.js';
 
 export function replayActivities(openReader: () => Promise<AuditReader>): ReplayActivities {
@@ -16,8 +16,9 @@ export function replayActivities(openReader: () => Promise<AuditReader>): Replay
 
     async beginReplay(input) {
       const { batchId, from = 'start' } = input;
-      const [record, ...earlier] = await reading(openReader, (reader) => findChain(reader, batchId));
-      if (!record) return unknownBatch(batchId);
+      const chain = await reading(openReader, (reader) => findChain(reader, batchId));
+      if ('refused' in chain) return chain;
+      const [record, ...earlier] = chain;
       const { client } = Context.current();
       const { workflowExecution, activityId, attempt, namespace } = activityInfo();
       const request = `${workflowExecution?.runId} ${activityId}`;

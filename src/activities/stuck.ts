@@ -5,6 +5,7 @@ import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { isReset } from '../audit/history.js';
 import type { ReplayRun, ReplayWait } from '../domain/replay.js';
+import { reasonText } from '../domain/replay.js';
 
 const LOOK_MS = 5_000;
 /** A worker may be restarted meanwhile, or have much to do. */
@@ -58,7 +59,7 @@ async function lastTaskFailure(
   for (const event of history?.events ?? []) {
     if (event.workflowTaskCompletedEventAttributes || isReset(event)) return undefined;
     const failure = event.workflowTaskFailedEventAttributes?.failure;
-    if (failure) return failure.message ?? 'its workflow task fails';
+    if (failure) return failure.message ? reasonText(failure.message) : 'its workflow task fails';
   }
   return undefined;
 }

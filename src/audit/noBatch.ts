@@ -1,11 +1,26 @@
+/** What is known of a batch that is not there: nobody gave that number yet, or it was purged. */
 import { NotFound } from '../domain/errors.js';
+import type { Tombstone } from '../domain/model.js';
 import type { AuditReader } from '../engines/contract.js';
-import { tombstonesOf } from './verifyPurged.js';
 
-/** Why there is nothing to show of a batch: nobody gave that number yet, or it was purged. */
+export type Purged = Pick<Tombstone, 'PurgedByLogID' | 'PurgedAt'>;
+
+/** Undefined for a batch that was not purged. */
+export async function purgeOf(reader: AuditReader, logID: number): Promise<Purged | undefined> {
+  const [next] = await reader.tombstones({ after: { LogID: logID, RunID: '' }, limit: 1 });
+  if (next?.LogID !== logID) return undefined;
+  const { PurgedByLogID, PurgedAt } = next;
+  return { PurgedByLogID, PurgedAt };
+}
+
+export function purgedText({ PurgedByLogID, PurgedAt }: Purged): string {
+  return `was purged by batch ${PurgedByLogID} at ${PurgedAt}`;
+}
+
+/** Why there is nothing to show of a batch. */
 export async function noBatch(reader: AuditReader, logID: number): Promise<NotFound> {
-  const [tombstone] = await tombstonesOf(reader, logID);
-  if (!tombstone) return new NotFound(`There is no batch ${logID}. See: batchtrail batches`);
-  const { PurgedByLogID, PurgedAt } = tombstone;
-  return new NotFound(`Batch ${logID} was purged by batch ${PurgedByLogID} at ${PurgedAt}`);
+  const purged = await purgeOf(reader, logID);
+  return new NotFound(
+    purged ? `Batch ${logID} ${purgedText(purged)}` : `There is no batch ${logID}. See: batchtrail batches`,
+  );
 }

@@ -54,7 +54,7 @@ export function sealable({ batch, runs, events }: BatchRecord): string | undefin
 }
 
 /** Of an activity without a workflow there is no history; its row is all there will ever be. */
-function isProven({ WorkflowType }: PipelineLog, { CertifiedAt, Status }: PipelineRun): boolean {
+export function isProven({ WorkflowType }: PipelineLog, { CertifiedAt, Status }: PipelineRun): boolean {
   return WorkflowType === null ? Status !== 'Running' : CertifiedAt !== null;
 }
 

@@ -1,13 +1,15 @@
 /** Removes old batches, some in a transaction, so that writers wait for one short transaction at the most. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchRecord } from '../domain/model.js';
+import { FAILED_STATUSES } from '../domain/model.js';
 import type { Kept, PurgeCursor } from '../domain/purge.js';
 import type { AuditReader, AuditStore, OldBatch } from '../engines/contract.js';
 import { findAltered } from './findAltered.js';
 import { inLedger } from './ledger/ledger.js';
 import { purgeBatches } from './ledger/purgeBatches.js';
 import type { SealedBatch } from './ledger/purgeBatches.js';
-import { openRelatives } from './openRelatives.js';
+import { LINKS, openRelatives } from './openRelatives.js';
+import { isProven } from './proof.js';
 
 /** What a batch has beside its events: its own row, its runs, alerts and seals. */
 const ROWS_BESIDE_EVENTS = 5;
@@ -57,6 +59,7 @@ export async function purge(
     const sealed = await readSealed(
       reader,
       chunk.map(({ LogID }) => LogID),
+      which,
       altered,
     );
     const began = Date.now();
@@ -75,7 +78,8 @@ export async function* oldBatches(
   limit: number,
   from?: PurgeCursor,
 ): AsyncGenerator<OldBatch[]> {
-  const kept = keepOpen ? await openRelatives(reader) : new Set<number>();
+  // The next replay takes the place of what all those before it have loaded: it has to find them.
+  const kept = await openRelatives(reader, keepOpen ? LINKS : ['ReplayOfLogID']);
   let page: OldBatch[];
   let after = from;
   do {
@@ -110,17 +114,29 @@ async function* chunks(
 async function readSealed(
   reader: AuditReader,
   logIDs: readonly number[],
+  which: OldBatches,
   altered: string[],
 ): Promise<SealedBatch[]> {
   const seals = new Map((await reader.latestSeals(logIDs)).map((seal) => [seal.LogID, seal]));
   const sealed: SealedBatch[] = [];
-  for (const record of await reader.records(logIDs)) {
+  for (const record of (await reader.records(logIDs)).filter((one) => isStillOld(one, which))) {
     const seal = seals.get(record.batch.LogID);
     const [problem] = seal ? findAltered(record, seal) : ['it has no seal'];
     if (seal && problem === undefined) sealed.push({ record, seal });
     else if (altered.length < TOLD) altered.push(keptText(record, problem!));
   }
   return sealed;
+}
+
+/**
+ * Since it was listed a reset may have opened it again, or a late event taken its certificate away, and its new seal says
+ * so. What comes after this look gives it another seal.
+ */
+function isStillOld({ batch, runs }: BatchRecord, { before, keepFailed }: OldBatches): boolean {
+  const { Status, Resolution, EndTime } = batch;
+  const isOver = Status !== 'Running' && EndTime !== null && EndTime < before;
+  const isKept = Resolution === 'open' || (keepFailed === true && FAILED_STATUSES.includes(Status));
+  return isOver && !isKept && runs.every((run) => isProven(batch, run));
 }
 
 function keptText({ batch }: BatchRecord, problem: string): string {

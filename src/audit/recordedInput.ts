@@ -65,7 +65,8 @@ function bytesOf(value: Bytes): Uint8Array {
   return typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value.base64, 'base64');
 }
 
-const SECRET = /(?:password|passwd|passphrase|pwd|secret|token|credentials?|apikey|privatekey)$/;
+const SECRET =
+  /(?:password|passwd|passphrase|passcode|pwd|secret|token|credentials?|authorization|(?:api|private|secret|access|account|shared|signing|encryption)key)$/;
 const HIDDEN = '***';
 
 /** The same with `***` for what must not be read by everybody. */

@@ -1,4 +1,6 @@
 /** Whose batch it is that rows name by their BatchID, and what the audit knows of it. */
+import type { Purged } from '../audit/noBatch.js';
+import { purgeOf } from '../audit/noBatch.js';
 import { replayChain } from '../audit/replayChain.js';
 import type { Config } from '../config.js';
 import type { PipelineLog } from '../domain/model.js';
@@ -32,19 +34,22 @@ export function attributed(loads: readonly LedgerLoad[], ownStoreID: string): At
 export interface AuditedBatch {
   /** Null when it is not in this audit. */
   readonly Batch: PipelineLog | null;
+  /** By which purge, and when; null when the audit knows of none. */
+  readonly Purged: Purged | null;
   /** With the batch itself; empty when it stands alone. */
   readonly Chain: readonly PipelineLog[];
   /** The page of its run in Temporal's Web UI. */
   readonly WebUI: string | null;
 }
 
-export const UNKNOWN: AuditedBatch = { Batch: null, Chain: [], WebUI: null };
+export const UNKNOWN: AuditedBatch = { Batch: null, Purged: null, Chain: [], WebUI: null };
 
 export async function auditedBatch(config: Config, audit: AuditReader, logID: number): Promise<AuditedBatch> {
   const chain = await replayChain(audit, logID);
   const batch = chain.find(({ LogID }) => LogID === logID) ?? null;
   return {
     Batch: batch,
+    Purged: batch ? null : ((await purgeOf(audit, logID)) ?? null),
     Chain: chain.length === 1 && batch ? [] : chain,
     WebUI: (batch && runUrl(config, batch)) ?? null,
   };

@@ -1,4 +1,5 @@
 /** Which tables a batch has written, and how many of its rows are still there. */
+import { noBatch } from '../audit/noBatch.js';
 import type { Config } from '../config.js';
 import { NotFound } from '../domain/errors.js';
 import { formatTableName } from '../domain/table.js';
@@ -44,9 +45,8 @@ export function findRows(config: Config, logID: number, connection?: string): Pr
       }
       const looked = targets.map(targetName);
       if (!audited.Batch && tables.length === 0) {
-        throw new NotFound(
-          `Batch ${logID} is not in this audit: purged or never here. Nor are there rows of it in ${looked.join(' or ')}`,
-        );
+        const { message } = await noBatch(audit, logID);
+        throw new NotFound(`${message}. There are no rows of it in ${looked.join(' or ')}`);
       }
       return { LogID: logID, ...audited, Looked: looked, Tables: tables };
     }),

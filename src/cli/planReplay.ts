@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { decode } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { FailedRun } from '../activities/failedRun.js';
-import { findChain, refusal, unknownBatch } from '../activities/mayReplay.js';
+import { findChain, refusal } from '../activities/mayReplay.js';
 import { inGroups } from '../audit/inGroups.js';
 import { openBatches } from '../audit/openBatches.js';
 import { redactedText } from '../audit/recordedInput.js';
@@ -90,8 +90,8 @@ async function planReplay(
   keys: readonly string[],
 ): Promise<Draft> {
   const chain = await findChain(reader, batchId);
+  if ('refused' in chain) return chain;
   const [record] = chain;
-  if (!record) return unknownBatch(batchId);
   const refused = refusal(record.batch, { force }, client.options.namespace);
   if (refused) return refused;
   const run = new FailedRun(client, record);

@@ -24,14 +24,15 @@ export function addPurge(program: Command, configured: Configured): void {
     .description('remove old batches from the audit; what remains can still be verified')
     .requiredOption('--older-than <duration>', 'those that ended longer ago: 30d, 12h', durationText)
     .option('--keep-failed', 'without those that failed, also when they were repaired or dismissed')
-    .option('--keep-open', 'without those that an open batch continues, replays or is a child of')
+    .option('--keep-open', 'without those that an open or running batch continues or is a child of')
     .option('--dry-run', 'only count them')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-A batch that runs, is open, or is not certified yet is never purged. One that differs from its seal stays, and the
-timeline of the purge names it. Seals stay, and a tombstone for each batch: docs/retention.md.
+A batch that runs, is open, or is not certified yet is never purged, nor what such a batch is a replay of. One that
+differs from its seal stays, and the timeline of the purge names it. Seals stay, and a tombstone for each batch:
+docs/retention.md.
 A worker on the task queue of the configuration does it; it goes on when this command is stopped.
 
 Example: batchtrail purge --older-than 30d --keep-failed --dry-run`,

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
+import { rootCause } from '@temporalio/common';
 import type { Config } from '../config.js';
 import type { ReplayBatchesInput, ReplayInput, ReplayOutcome, ReplayProgress } from '../domain/replay.js';
-import { PROGRESS_QUERY } from '../domain/replay.js';
+import { PROGRESS_QUERY, reasonText } from '../domain/replay.js';
 import { told } from './ownWorkflows.js';
 import type { ProgressReport } from './replayProgress.js';
 import { withClient } from './temporalClient.js';
@@ -73,7 +74,13 @@ async function replay(client: Client, taskQueue: string, input: ReplayInput): Pr
     });
     return await told(workflowId, taskQueue, replaying);
   } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    return { batchId: input.batchId, refused: `It is being replayed already: workflow ${workflowId}` };
+    const { batchId } = input;
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      return { batchId, refused: `It is being replayed already: workflow ${workflowId}` };
+    }
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    // That one could not be begun says nothing about those after it.
+    const reason = reasonText(rootCause(error.cause) ?? error.message);
+    return { batchId, refused: `Workflow ${workflowId} failed: ${reason}` };
   }
 }

@@ -1,4 +1,5 @@
 /** Batches and the rows that they have written, as text. */
+import { purgedText } from '../audit/noBatch.js';
 import type { PipelineLog } from '../domain/model.js';
 import type { AuditedBatch, Evidence } from './batchOfRows.js';
 import type { BatchOfRows, Lineage } from './findLineage.js';
@@ -57,9 +58,12 @@ function lineageFacts(batch: BatchOfRows, system: string): Facts {
   return [rows, known, ...doubt, ...batchFacts(batch)];
 }
 
-function batchFacts({ Batch, Chain, WebUI }: AuditedBatch): Facts {
+function batchFacts({ Batch, Purged, Chain, WebUI }: AuditedBatch): Facts {
   const chain: Facts = Chain.length > 0 ? [['Chain', chainText(Chain, Batch?.LogID)]] : [];
-  if (!Batch) return [['Audit', 'not in this audit: purged or never here'], ...chain];
+  if (!Batch) {
+    const why = Purged ? purgedText(Purged) : 'not in this audit, and no purge has removed it';
+    return [['Audit', why], ...chain];
+  }
   const { StartTime, EndTime, DurationMs, Resolution, ErrorMessage } = Batch;
   const ended = EndTime === null ? '' : `${dayAndTime(EndTime)} UTC, ${duration(DurationMs)}`;
   const all: Facts = [

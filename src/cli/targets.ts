@@ -85,7 +85,7 @@ function notOpened(
 ): unknown {
   if (named !== undefined) return reason;
   return new BadConfig(
-    `The connection ${connection} can't be looked at: ${(reason as Error).message}. To look elsewhere, name a connection with --connection`,
+    `The connection ${connection} can't be looked at: ${(reason as Error).message}. To ask another one alone, rows and lineage take --connection`,
     { cause: reason },
   );
 }

@@ -10,7 +10,7 @@ export const PURGE_WORKFLOW = 'purgeAudit';
 export interface Kept {
   /** Batches that failed, also when they were repaired or dismissed. */
   readonly keepFailed?: boolean | undefined;
-  /** What an open batch goes back to: the batches that it continues, replays or is a child of, and those before them. */
+  /** What open batches, and those that run, go back to: the batches that they continue or are children of, and those before. */
   readonly keepOpen?: boolean | undefined;
 }
 

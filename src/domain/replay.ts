@@ -3,6 +3,7 @@ import { BadInput } from './errors.js';
 import type { BatchStatus } from './model.js';
 import type { Check } from './shape.js';
 import { flag, object, oneOf, optional, positive, show, text } from './shape.js';
+import { cut, storable } from './text.js';
 
 /** In the memo of a run that does another one again. Runs that go on from it have the memo, too. */
 export const REPLAY_MEMO = 'batchtrailReplay';
@@ -58,6 +59,14 @@ export interface Refusal {
 
 export function refuse(reason: string): Refusal {
   return { refused: reason };
+}
+
+const LONGEST_REASON = 500;
+
+/** What others say of a failure, without secrets; as long as `MOST_REPLAYS` of them still fit in one answer. */
+export function reasonText(message: string): string {
+  const reason = storable(message);
+  return reason.length > LONGEST_REASON ? `${cut(reason, LONGEST_REASON)}…` : reason;
 }
 
 export interface ReplayEnd {

@@ -1,5 +1,5 @@
 /** Does all open batches again that a filter finds, some at once. */
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { rootCause, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ChildWorkflowFailure,
   defineQuery,
@@ -18,7 +18,7 @@ import type {
   ReplayOutcome,
   ReplayProgress,
 } from '../domain/replay.js';
-import { checkReplayBatchesInput, PROGRESS_QUERY, STOP_SIGNAL } from '../domain/replay.js';
+import { checkReplayBatchesInput, PROGRESS_QUERY, reasonText, STOP_SIGNAL } from '../domain/replay.js';
 import { checkInput } from './checkInput.js';
 import { replayBatch } from './replayBatch.js';
 import { together } from './together.js';
@@ -63,6 +63,8 @@ async function outcomeOf(input: ReplayInput): Promise<ReplayOutcome> {
       return { batchId, refused: `It is being replayed already: workflow ${workflowId}` };
     }
     if (isCancellation(error) || !(error instanceof ChildWorkflowFailure)) throw error;
-    return { batchId, refused: `Workflow ${workflowId} failed: ${error.cause?.message ?? error.message}` };
+    // The failures around it only say that an activity of a child has failed.
+    const reason = reasonText(rootCause(error) ?? error.message);
+    return { batchId, refused: `Workflow ${workflowId} failed: ${reason}` };
   }
 }

@@ -16,7 +16,7 @@ let storeID: string;
 
 /**
  * Batch 1 fails, and batch 2 is a replay of it that succeeds. Batch 3 wrote elsewhere. In the warehouse beside the audit
- * the ledger lists batch 2, batch 9, which was purged, and a batch 3 of another audit.
+ * the ledger lists batch 2, batch 9, which was purged, and a batch 3 of another audit. Batch 10 is only a number.
  */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'batchtrail-lineage-'));
@@ -40,11 +40,14 @@ beforeAll(async () => {
   await record(audit, [event(ref, { TargetSystem: 'postgres://far/away' })]);
   await settle(audit, [runHistory(elsewhere)]);
   await audit.close();
+  inFile('.batchtrail/Audit', [
+    `INSERT INTO Tombstone VALUES ('run-9', 9, 'root', 12, '2026-11-26T06:00:00.000Z')`,
+  ]);
 
   inFile('.batchtrail/DWH', [
     `CREATE TABLE Fact_Sales (OrderID INTEGER, BatchID INTEGER);
      INSERT INTO Fact_Sales VALUES (10248, 2), (10249, 2), (10250, 9), (10251, NULL), (10252, 3)`,
-    `CREATE TABLE Plain (OrderID INTEGER); CREATE TABLE Named (BatchID INTEGER); INSERT INTO Named VALUES (3)`,
+    `CREATE TABLE Plain (OrderID INTEGER); CREATE TABLE Named (BatchID INTEGER); INSERT INTO Named VALUES (3), (10)`,
     `CREATE TABLE BatchLoad (StoreID TEXT, LogID INTEGER, RunID TEXT, TableName TEXT, Chunk INTEGER, Rows INTEGER);
      INSERT INTO BatchLoad VALUES ('${storeID}', 2, 'run-again', 'DWH.Fact_Sales', 0, 1), ('${storeID}', 2, 'run-again', 'DWH.Fact_Sales', 1, 2),
        ('${storeID}', 9, 'run-9', 'DWH.Fact_Sales', 0, 1), ('other', 3, 'run-3', 'DWH.Fact_Sales', 0, 1),
@@ -106,8 +109,11 @@ it('prints one JSON document, the newest batch first', async () => {
   const found = JSON.parse(stdout) as Lineage;
   expect(found).toMatchObject({ Connection: 'audit', Table: 'DWH.Fact_Sales', Rows: 5, BatchCount: 4 });
   expect(found.Batches).toMatchObject([
-    { BatchID: 9, Rows: 1, Evidence: 'ledger', Batch: null, Chain: [], WebUI: null },
-    { BatchID: 3, Rows: 1, Evidence: 'other-audit', OtherStoreIDs: ['other'], Batch: null },
+    {
+      ...{ BatchID: 9, Rows: 1, Evidence: 'ledger', Batch: null, Chain: [], WebUI: null },
+      Purged: { PurgedByLogID: 12, PurgedAt: '2026-11-26T06:00:00.000Z' },
+    },
+    { BatchID: 3, Rows: 1, Evidence: 'other-audit', OtherStoreIDs: ['other'], Batch: null, Purged: null },
     { BatchID: 2, Rows: 2, Evidence: 'ledger', Batch: { LogID: 2 }, Chain: [{ LogID: 1 }, { LogID: 2 }] },
     { BatchID: null, Rows: 1, Evidence: null, Batch: null },
   ]);
@@ -116,7 +122,7 @@ it('prints one JSON document, the newest batch first', async () => {
 it('says so of a batch that was purged, of one of another audit, and of rows without one', async () => {
   const { stdout } = await lineage('OrderID > 10249');
   expect(stdout.split('\n\n').slice(1)).toEqual([
-    `Batch 9\nRows      1\nKnown by  the target's ledger\nAudit     not in this audit: purged or never here`,
+    `Batch 9\nRows      1\nKnown by  the target's ledger\nAudit     was purged by batch 12 at 2026-11-26T06:00:00.000Z`,
     `Batch 3\nRows      1\nKnown by  the target's ledger, as batch 3 of another audit (StoreID other)`,
     `Without a BatchID\nRows     1\nWritten  by no batch, or by one that did not say so\n`,
   ]);
@@ -152,12 +158,15 @@ it('lists what a batch wrote, as the ledger has it, with what is left', async ()
     'No ledger lists this batch, and no table has rows of it, in audit (sqlite:.batchtrail)\n',
   );
   expect((await batchtrail(['rows', '9'])).stdout).toMatch(
-    /^Batch 9\nAudit {2}not in this audit: purged or never here\n\n.*\naudit +DWH.Fact_Sales +1 +1 +run-9\n$/,
+    /^Batch 9\nAudit {2}was purged by batch 12 at 2026-11-26T06:00:00.000Z\n\n.*\naudit +DWH.Fact_Sales +1 +1 +run-9\n$/,
+  );
+  expect((await batchtrail(['rows', '10'])).stdout).toContain(
+    'Batch 10\nAudit  not in this audit, and no purge has removed it\n',
   );
   const unknown = await batchtrail(['rows', '77']);
   expect(unknown).toMatchObject({ code: 1, stdout: '' });
   expect(unknown.stderr).toBe(
-    'batchtrail: Batch 77 is not in this audit: purged or never here. Nor are there rows of it in audit (sqlite:.batchtrail)\n',
+    'batchtrail: There is no batch 77. See: batchtrail batches. There are no rows of it in audit (sqlite:.batchtrail)\n',
   );
 });
 
@@ -171,7 +180,7 @@ it('asks for a connection where several have the table, and only there', async (
     'batchtrail: DWH.Fact_Sales is in dwh (sqlite:.batchtrail) and in copy (sqlite:copy). Name one of them with --connection\n',
   );
   expect((await ask('DWH.Fact_Sales', '--connection', 'dwh')).stdout).toMatch(/^5 rows of .* in dwh /);
-  expect((await ask('DWH.Named')).stdout).toMatch(/^1 row of DWH.Named in dwh /);
+  expect((await ask('DWH.Named')).stdout).toMatch(/^2 rows of DWH.Named in dwh /);
   expect((await ask('DWH.Fact_Sales', '--connection', 'files')).stderr).toBe(
     'batchtrail: The connection files is no database, so no batch has written rows to it\n',
   );

@@ -115,7 +115,7 @@ describe('show', () => {
     const { code, stdout, stderr } = await batchtrail('show', '77', '--json');
     expect(code).toBe(1);
     expect(stdout).toBe('');
-    expect(stderr).toBe('batchtrail: There is no batch 77. List them with: batchtrail batches\n');
+    expect(stderr).toBe('batchtrail: There is no batch 77. See: batchtrail batches\n');
   });
 });
 

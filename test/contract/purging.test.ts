@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { findAltered } from '../../src/audit/findAltered.js';
+import { dismissBatch } from '../../src/audit/ledger/dismissBatch.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { purgeBatches } from '../../src/audit/ledger/purgeBatches.js';
 import type { SealedBatch } from '../../src/audit/ledger/purgeBatches.js';
-import { purge as purgeOld } from '../../src/audit/purge.js';
+import { oldBatches, purge as purgeOld } from '../../src/audit/purge.js';
 import { verifyPurged } from '../../src/audit/verifyPurged.js';
 import type { BatchRef, RunStart } from '../../src/domain/model.js';
 import type { PurgeCursor } from '../../src/domain/purge.js';
@@ -167,6 +168,70 @@ everyEngine('purging', ({ audit }) => {
     expect(altered).toHaveLength(1);
     expect(altered[0]).toMatch(new RegExp(`^batch ${first!.LogID} stays: its rows differ from seal`));
     expect(await reader.countPurged(by.LogID)).toBe(2);
+    await reader.close();
+  });
+
+  it.each(['is reset', 'has a late event'])(
+    'leaves alone a batch that %s after it was listed',
+    async (what) => {
+      const own = await audit.newPlace();
+      const store = await audit.open(own);
+      await store.migrate();
+      const [start, other] = [runStart(), runStart()];
+      const [ref] = await openAll(store, [start, other]);
+      await settle(store, [runHistory(start), runHistory(other)]);
+      const by = await open(store, runStart({ StartTime: BEFORE }));
+      const { openAuditReader } = await engineFor(own.url, 'url');
+      const reader = await openAuditReader({ url: own.url, schema: own.schema });
+      const late = {
+        batches: (filter: Parameters<AuditReader['batches']>[0]) => reader.batches(filter),
+        oldBatches: async (filter: Parameters<AuditReader['oldBatches']>[0]) => {
+          const page = await reader.oldBatches(filter);
+          if (what === 'is reset') await open(store, { ...start, RunID: randomUUID() });
+          else await record(store, [event(ref!, { EventID: randomUUID(), EventType: 'info' })]);
+          return page;
+        },
+        latestSeals: (logIDs: readonly number[]) => reader.latestSeals(logIDs),
+        records: (logIDs: readonly number[]) => reader.records(logIDs),
+      } as AuditReader;
+      const options = { before: BEFORE, after: undefined, until: Infinity, signal: never };
+      const { altered } = await purgeOld(late, store, by.LogID, { ...options, onProgress: () => undefined });
+      expect(altered).toEqual([]);
+      expect(await reader.countPurged(by.LogID)).toBe(1);
+      expect(await reader.records([ref!.LogID])).toHaveLength(1);
+      await reader.close();
+    },
+  );
+
+  it('keeps what a batch that is open, or may become so, is a replay of', async () => {
+    const own = await audit.newPlace();
+    const store = await audit.open(own);
+    await store.migrate();
+    const first = runStart();
+    const failedReplay = runStart({ replayedRunID: first.RunID });
+    const dismissed = runStart();
+    const runningReplay = runStart({ replayedRunID: dismissed.RunID });
+    const successful = runStart();
+    const starts = [first, failedReplay, dismissed, runningReplay, successful];
+    const refs = await openAll(store, starts);
+    const error = { type: 'Error', message: 'disk full' };
+    await settle(
+      store,
+      [first, failedReplay, dismissed].map((start) => runHistory(start, { status: 'Error', error })),
+    );
+    await settle(store, [runHistory(successful)]);
+    for (const index of [0, 2]) {
+      await inLedger(store, (ledger) =>
+        dismissBatch(ledger, { logID: refs[index]!.LogID, reason: 'announced', by: 'ann' }),
+      );
+    }
+    const { openAuditReader } = await engineFor(own.url, 'url');
+    const reader = await openAuditReader({ url: own.url, schema: own.schema });
+    const listed: number[] = [];
+    for await (const page of oldBatches(reader, { before: BEFORE }, 10)) {
+      listed.push(...page.map(({ LogID }) => LogID));
+    }
+    expect(listed).toEqual([refs[4]!.LogID]);
     await reader.close();
   });
 

@@ -5,7 +5,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { BatchRecord } from '../../src/domain/model.js';
 import { parseTableName } from '../../src/domain/table.js';
-import type { TableStream } from '../../src/engines/contract.js';
+import type { AuditReader, TableStream } from '../../src/engines/contract.js';
 import { engine } from '../../src/engines/sqlite/index.js';
 import { said } from '../proof/foundBy.js';
 import { isOlderThanASecond, PurgedQueue } from './purgedQueue.js';
@@ -49,13 +49,29 @@ it('removes what is old, over and not open, in a batch of its own, and all that 
   // Temporal still has their histories, and nobody takes them for missing.
   expect(await queue.addMissing()).toMatchObject({ added: 0, failed: [] });
   const shown = await queue.cli('show', String(old[0]!.batch.LogID));
-  expect(shown.stderr).toMatch(
-    new RegExp(`Batch ${old[0]!.batch.LogID} was purged by batch ${record.batch.LogID} at 20`),
-  );
+  const purged = new RegExp(`Batch ${old[0]!.batch.LogID} was purged by batch ${record.batch.LogID} at 20`);
+  expect(shown.stderr).toMatch(purged);
+  expect((await queue.cli('rows', String(old[0]!.batch.LogID))).stderr).toMatch(purged);
+  expect((await queue.cli('replay', String(old[0]!.batch.LogID))).stdout).toMatch(purged);
+  const dry = await queue.cli('replay', String(old[0]!.batch.LogID), '--dry-run');
+  expect(dry.stdout.replace(/\s+/g, ' ')).toMatch(purged);
 
   await goesOn.signal('end');
   await queue.certified(goesOn);
   expect(said(await queue.verify(digestBefore))).toBe('');
+});
+
+it('takes no batch for deleted that was purged while verify compared the tables', async () => {
+  let looks = 0;
+  const strays = async () =>
+    ++looks === 1
+      ? [{ TableName: 'PipelineEvent' as const, LogID: 999_998, RowsFound: 2 }]
+      : queue.reader.strays();
+  const moving = new Proxy(queue.reader, {
+    get: (reader, name: keyof AuditReader) => (name === 'strays' ? strays : reader[name].bind(reader)),
+  });
+  expect(said(await queue.verify('', moving))).toBe('');
+  expect(looks).toBe(2);
 });
 
 it('can purge purges, whose tombstones still verify', async () => {
@@ -135,15 +151,20 @@ it('removes what purged batches have staged, and nothing of others', async () =>
   });
   const stage = (store: string, { batch }: BatchRecord): Promise<number> =>
     warehouse.stage(table, { storeID: store, logID: batch.LogID }, rows(), () => undefined);
+  const shared = await queue.run('oneStep');
   await stage(storeID, old);
   await stage(storeID, open);
+  // Both audits count from 1.
+  await stage('other', shared);
+  await stage(storeID, shared);
   await warehouse.stage(table, { storeID: 'other', logID: 999_999 }, rows(), () => undefined);
 
-  const { result } = await queue.purge(old);
+  const { result } = await queue.purge(shared);
+  expect(await queue.left([old, shared])).toEqual([]);
   expect(result.staged).toEqual({ objects: 1, rows: 2 });
   expect([ofOld, ofOpen, ofOther].map((file) => existsSync(file))).toEqual([false, true, true]);
   const { ofBatch, total } = await warehouse.count(table, open.batch.LogID);
-  expect([ofBatch, total]).toEqual([2, 4]);
+  expect([ofBatch, total]).toEqual([2, 6]);
   await warehouse.close();
 });
 

@@ -1,7 +1,7 @@
-/** What leaves batches behind, and the ready-made purge. */
+/** What leaves batches behind, and the ready-made purge and replay. */
 import { condition, defineSignal, executeChild, proxyActivities, setHandler } from '@temporalio/workflow';
 
-export { purgeAudit } from '../../src/workflows/index.js';
+export { purgeAudit, replayBatch } from '../../src/workflows/index.js';
 
 export interface Steps {
   step(fails: boolean): Promise<{ rowsProcessed: number }>;

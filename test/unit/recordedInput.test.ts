@@ -32,6 +32,11 @@ it('a digest does not depend on the order of metadata, and differs with the data
 it.each([
   [{ a: [{ dbPassword: 'x' }] }, '{"a":[{"dbPassword":"***"}]}'],
   [{ 'API-Key': { nested: 1 } }, '{"API-Key":"***"}'],
+  [
+    { secretAccessKey: 'x', account_key: 'y', Authorization: 'Basic z' },
+    '{"secretAccessKey":"***","account_key":"***","Authorization":"***"}',
+  ],
+  [{ key: 'EU', primaryKey: 'OrderID' }, '{"key":"EU","primaryKey":"OrderID"}'],
   [{ customer: 7 }, '{"customer":"***"}'],
   [{ tokens: 3, passage: 'x', secret: null }, '{"tokens":3,"passage":"x","secret":null}'],
   ['postgres://u:pw@host/db', '"postgres://u:***@host/db"'],

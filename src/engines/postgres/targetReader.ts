@@ -31,7 +31,7 @@ export async function openTargetReader({ url }: { readonly url: string }): Promi
     // PostgreSQL, too, leaves all other letters as they are.
     spelled: (name: string) => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()),
     count: 'COUNT(*)',
-    close: () => db.pool.end(),
+    close: () => db.close(),
   };
   try {
     return new SqlTargetReader(dialect, targetTables((await query(db, TABLES)).rows));

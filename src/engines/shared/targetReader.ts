@@ -42,10 +42,14 @@ export class SqlTargetReader implements TargetReader {
   find({ schema, name }: TableName): TargetTable | undefined {
     const spelled = (spell: (part: string) => string): TargetTable | undefined =>
       this.tables.find((table) => table.name.schema === spell(schema) && table.name.name === spell(name));
-    const inAnyCase = this.tables.find(
+    const inAnyCase = this.tables.filter(
       (table) => folded(table.name.schema) === folded(schema) && folded(table.name.name) === folded(name),
     );
-    return spelled((part) => part) ?? spelled((part) => this.dialect.spelled(part)) ?? inAnyCase;
+    return (
+      spelled((part) => part) ??
+      spelled((part) => this.dialect.spelled(part)) ??
+      (inAnyCase.length === 1 ? inAnyCase[0] : undefined)
+    );
   }
 
   async countByBatch({ name, batchColumn }: TargetTable, where: string): Promise<RowsOfBatch[]> {

@@ -41,8 +41,10 @@ export async function unstageFrom(file: string, { storeID, logID }: BatchKey): P
         .prepare(`DELETE FROM ${TABLE} WHERE StoreID = ? AND LogID = ? RETURNING TableName`)
         .pluck()
         .all(storeID, logID) as string[];
+      // Another audit store's batch has the same number, and rows don't say which of the two they are of.
+      const isShared = db.prepare(`SELECT 1 FROM ${TABLE} WHERE LogID = ? AND TableName = ?`);
       return tables
-        .filter((table) => hasTable(db, table))
+        .filter((table) => hasTable(db, table) && !isShared.get(logID, table))
         .map((table) => db.prepare(`DELETE FROM ${quote(table)} WHERE ${quote(BATCH_ID)} = ?`).run(logID))
         .reduce((sum, { changes }) => sum + changes, 0);
     });
