@@ -4,7 +4,7 @@ import type { TestSpecification } from 'vitest/node';
 
 /** Files that wait for most of their time, and long: begun first, none of them is what all wait for in the end. */
 const LONG =
-  /test\/(endings|chaos|outage\/workers|proof\/reconciling|transfer\/killed|engines\/snowflakePace)/;
+  /test\/(endings|chaos|outage\/workers|proof\/reconciling|replay\/(replay|waiting)|transfer\/killed|engines\/snowflakePace)/;
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -14,7 +14,7 @@ import { SnowflakeClient } from './snowflakeClient.js';
 import { WorkerProcess } from './workerProcess.js';
 
 /** The long form: TEST_KILLS=30. */
-const KILLS = Number(process.env.TEST_KILLS ?? 6);
+const KILLS = Number(process.env.TEST_KILLS ?? 3);
 const ROWS = 20_000;
 /** A transfer of so many rows takes about this long here, so a moment of it is as likely as another. */
 const LONGEST_LIFE_MS = 2_500;
