@@ -100,6 +100,7 @@ test('nothing is written behind a hole in the log while somebody reads it, and a
   await write();
 });
 
+// Windows lets only administrators make links.
 test.skipIf(process.platform === 'win32')('the file may be a link to one in another folder', async () => {
   await store.close();
   const elsewhere = await mkdtemp(join(tmpdir(), 'durable-'));
