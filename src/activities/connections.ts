@@ -1,6 +1,7 @@
 import { BadConfig, BadInput } from '../domain/errors.js';
 import { show } from '../domain/shape.js';
-import type { Engine, Warehouse } from '../engines/contract.js';
+import type { Engine } from '../engines/contract.js';
+import type { Warehouse } from '../engines/warehouseContract.js';
 import { anyEngineFor } from '../engines/index.js';
 import type { PlaceOptions, TransferEngine } from '../engines/transferContract.js';
 

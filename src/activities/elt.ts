@@ -4,7 +4,7 @@ import { batch, batchStep } from '../audit/batchScope.js';
 import type { EltActivities, StagedTable } from '../domain/elt.js';
 import { NotFound } from '../domain/errors.js';
 import { formatTableName, parseTableName } from '../domain/table.js';
-import type { Warehouse } from '../engines/contract.js';
+import type { Warehouse } from '../engines/warehouseContract.js';
 import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withWarehouse } from './connections.js';

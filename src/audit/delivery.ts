@@ -6,7 +6,8 @@
  * back; a call returns when its change is durable, in one or the other. New batches wait for the store.
  */
 import type { Logger } from '@temporalio/common';
-import type { AuditStore, Outbox } from '../engines/contract.js';
+import type { AuditStore } from '../engines/contract.js';
+import type { Outbox } from '../engines/outboxContract.js';
 import { BatchGone } from '../domain/errors.js';
 import { aboutChange } from './aboutChange.js';
 import type { Entry, Terms } from './entry.js';

@@ -1,7 +1,8 @@
 /** The outbox as one process uses it, for the store that it writes to. */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from '@temporalio/common';
-import type { AuditStore, Outbox, OutboxItem } from '../engines/contract.js';
+import type { AuditStore } from '../engines/contract.js';
+import type { Outbox, OutboxItem } from '../engines/outboxContract.js';
 import { OutageLog } from './outageLog.js';
 import { ship } from './shipper.js';
 import type { Shipment, ShipOptions } from './shipper.js';

@@ -1,6 +1,7 @@
 /** Takes what waits in the outbox to the store, in order. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AuditStore, Outbox, OutboxEntry } from '../engines/contract.js';
+import type { AuditStore } from '../engines/contract.js';
+import type { Outbox, OutboxEntry } from '../engines/outboxContract.js';
 import type { Change } from './groupCommit.js';
 import { isKind, tryOut, writeGroup } from './groupCommit.js';
 

@@ -3,7 +3,7 @@
  * is who waits for a batch. A worker that shuts down waits for nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OutboxItem } from '../engines/contract.js';
+import type { OutboxItem } from '../engines/outboxContract.js';
 import type { Entry } from './entry.js';
 import type { Mailbox } from './mailbox.js';
 

@@ -4,7 +4,8 @@ import { purgeOf } from '../audit/noBatch.js';
 import { replayChain } from '../audit/replayChain.js';
 import type { Config } from '../config.js';
 import type { PipelineLog } from '../domain/model.js';
-import type { AuditReader, LedgerLoad } from '../engines/contract.js';
+import type { AuditReader } from '../engines/contract.js';
+import type { LedgerLoad } from '../engines/targetReaderContract.js';
 import { runUrl } from './webUi.js';
 
 /**

@@ -3,7 +3,7 @@ import { noBatch } from '../audit/noBatch.js';
 import type { Config } from '../config.js';
 import { NotFound } from '../domain/errors.js';
 import { formatTableName } from '../domain/table.js';
-import type { LedgerLoad, TargetTable } from '../engines/contract.js';
+import type { LedgerLoad, TargetTable } from '../engines/targetReaderContract.js';
 import { withAuditReader } from './audit.js';
 import type { Attribution, AuditedBatch } from './batchOfRows.js';
 import { attributed, auditedBatch, namedTargets } from './batchOfRows.js';

@@ -6,7 +6,7 @@ import { aboutItem } from '../audit/aboutChange.js';
 import { isKind } from '../audit/groupCommit.js';
 import type { Config } from '../config.js';
 import type { PipelineEvent } from '../domain/model.js';
-import type { KeptEntry, OutboxState } from '../engines/contract.js';
+import type { KeptEntry, OutboxState } from '../engines/outboxContract.js';
 import { engineFor, openOutbox } from '../engines/index.js';
 import { positiveInteger } from './arguments.js';
 import { outputWidth, print, printJson } from './output.js';

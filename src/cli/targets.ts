@@ -2,7 +2,8 @@
 import type { Config } from '../config.js';
 import { BadConfig, BadInput } from '../domain/errors.js';
 import { show } from '../domain/shape.js';
-import type { Engine, TargetReader } from '../engines/contract.js';
+import type { Engine } from '../engines/contract.js';
+import type { TargetReader } from '../engines/targetReaderContract.js';
 import { anyEngineFor } from '../engines/index.js';
 
 export interface OpenTarget {

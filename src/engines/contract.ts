@@ -12,8 +12,10 @@ import type {
   Seal,
   Tombstone,
 } from '../domain/model.js';
-import type { SqlRow, SqlValue, TableName } from '../domain/table.js';
+import type { SqlRow } from '../domain/table.js';
+import type { TargetReader } from './targetReaderContract.js';
 import type { TransferEngine } from './transferContract.js';
+import type { Warehouse, WarehouseOptions } from './warehouseContract.js';
 
 /** An engine has the roles that it can play: it keeps an audit, or is a source or target of pipelines, or all of these. */
 export interface Engine extends Partial<AuditEngine>, TransferEngine {
@@ -186,57 +188,6 @@ export interface EventsFound {
   readonly closedRuns: string[];
 }
 
-/** A durable queue on the worker's own disk, for what stores do not take right now. Every call may fail: the disk may be full. */
-export interface Outbox {
-  /** Durable when it returns. */
-  add(storeID: string, items: readonly OutboxItem[]): Promise<void>;
-  /** The entries that wait longest, of those added after the one with this id, in the order in which they were added. */
-  next(storeID: string, limit: number, after?: number): Promise<OutboxEntry[]>;
-  remove(ids: readonly number[]): Promise<void>;
-  /** The store refuses this entry for good: it stays, with the reason, and holds up nothing. */
-  setAside(id: number, problem: string): Promise<void>;
-  /** Lets what was set aside wait again. */
-  bringBack(storeID: string): Promise<void>;
-  state(): Promise<OutboxState[]>;
-  /** What it holds for any store, in the order in which it was added. */
-  list(limit: number): Promise<KeptEntry[]>;
-  /** Whether it is this process that may take entries out, among those that share the file. */
-  takeTurn(storeID: string, holder: string, forMs: number): Promise<boolean>;
-  close(): Promise<void>;
-}
-
-export interface OutboxItem {
-  readonly kind: string;
-  /** Plain data. */
-  readonly item: unknown;
-  /** Why the store refused it already: it is set aside from the first. */
-  readonly problem?: string;
-}
-
-export interface OutboxEntry extends OutboxItem {
-  readonly id: number;
-}
-
-/** An entry as people look at it. */
-export interface KeptEntry {
-  readonly storeID: string;
-  readonly addedAt: string;
-  readonly kind: string;
-  readonly item: unknown;
-  /** Why the store refused it; null while it waits. */
-  readonly problem: string | null;
-}
-
-/** What waits for one store. */
-export interface OutboxState {
-  readonly storeID: string;
-  readonly waiting: number;
-  readonly refused: number;
-  readonly oldest: string;
-  /** Why one of them was refused. */
-  readonly problem: string | null;
-}
-
 export interface BatchFilter {
   readonly pipeline?: string | undefined;
   readonly status?: BatchStatus | undefined;
@@ -323,92 +274,4 @@ export interface AuditReader {
   /** Runs the user's own SELECT. */
   query(sql: string): Promise<{ columns: string[]; rows: SqlRow[] }>;
   close(): Promise<void>;
-}
-
-export interface WarehouseOptions {
-  readonly url: string;
-  /** Folder with one `<name>.sql` per transform, for engines without stored procedures. */
-  readonly scripts?: string | undefined;
-}
-
-/** A named connection of the worker's configuration: what the ready-made pipelines read from and write to. */
-export interface Warehouse {
-  /** What to call this system in the audit: scheme and place, never a password. */
-  readonly label: string;
-  /** Streams a table in chunks. Throws `NotFound` when it is not there. */
-  read(table: TableName, signal: AbortSignal): Promise<TableStream>;
-  /**
-   * Replaces this batch's rows of a staging table by the stream's, in one transaction, creating the table when it is
-   * missing. The table gets the source's columns and `BatchID`.
-   */
-  stage(
-    table: TableName,
-    batch: BatchKey,
-    rows: TableStream,
-    onProgress: (rows: number) => void,
-  ): Promise<number>;
-  /** The LogIDs of the store's batches whose staging rows may still be there. */
-  staged(storeID: string): Promise<number[]>;
-  /** Removes all staging rows of this batch, and answers how many. */
-  unstage(batch: BatchKey): Promise<number>;
-  /**
-   * Runs a transform in one transaction: a stored procedure with `@CurrentBatchID` where the engine has them, the
-   * script `<name>.sql` with the same bound parameter otherwise.
-   */
-  transform(name: TableName, batchID: number): Promise<void>;
-  /** All rows of a table and the rows stamped with this batch; 0 and 0 when the table is not there yet. */
-  count(table: TableName, batchID: number): Promise<{ total: number; ofBatch: number }>;
-  close(): Promise<void>;
-}
-
-/** Tells a batch from those of other audit stores, which count theirs from 1, too. */
-export interface BatchKey {
-  readonly storeID: string;
-  readonly logID: number;
-}
-
-/** What batches have written to a connection, for people: it can not write. */
-export interface TargetReader {
-  /** The same as that of the connection as a target. */
-  readonly label: string;
-  /** Those that this user may read. */
-  readonly tables: readonly TargetTable[];
-  /** The table that the name means on this engine. */
-  find(name: TableName): TargetTable | undefined;
-  /** How many of the rows that meet the user's own condition each batch has written, the newest first. */
-  countByBatch(table: TargetTable, where: string): Promise<RowsOfBatch[]>;
-  /** How many rows have this BatchID, for each of these tables, which have the column and stand in one schema. */
-  countOfBatch(tables: readonly TargetTable[], batchID: number): Promise<number[]>;
-  /** What the ledger of a schema lists under these numbers, whichever audit store gave them. Nothing where it has none. */
-  loads(schema: string, logIDs: readonly number[]): Promise<LedgerLoad[]>;
-  close(): Promise<void>;
-}
-
-export interface TargetTable {
-  /** As the engine spells it. */
-  readonly name: TableName;
-  /** The column BatchID as it is spelled; null where the table has none that holds numbers. */
-  readonly batchColumn: string | null;
-}
-
-export interface RowsOfBatch {
-  /** Null for rows without one. */
-  readonly batchID: number | null;
-  readonly rows: number;
-}
-
-/** What BatchLoad says of a batch and a table. */
-export interface LedgerLoad {
-  /** The audit store that gave the number. */
-  readonly storeID: string;
-  readonly logID: number;
-  readonly runID: string;
-  /** As `formatTableName` writes it. */
-  readonly table: string;
-  readonly rows: number;
-}
-
-export interface TableStream {
-  readonly columns: ReadonlyArray<{ readonly name: string; readonly type: string }>;
-  readonly chunks: AsyncIterable<ReadonlyArray<readonly SqlValue[]>>;
 }

@@ -1,7 +1,8 @@
 /** Finds the engine for a URL. Adding an engine is adding its folder and one line here. */
 import { BadConfig } from '../domain/errors.js';
 import { redact } from '../domain/redact.js';
-import type { AuditEngine, Engine, Outbox } from './contract.js';
+import type { AuditEngine, Engine } from './contract.js';
+import type { Outbox } from './outboxContract.js';
 
 const ENGINES: Record<string, () => Promise<{ engine: Engine }>> = {
   sqlite: () => import('./sqlite/index.js'),

@@ -11,7 +11,7 @@ import { makeNorthwind, northwindScripts } from '../../src/dev/northwind.js';
 import { NON_RETRYABLE_ERRORS } from '../../src/domain/errors.js';
 import type { SqlValue } from '../../src/domain/table.js';
 import { parseTableName } from '../../src/domain/table.js';
-import type { TableStream, Warehouse } from '../../src/engines/contract.js';
+import type { TableStream, Warehouse } from '../../src/engines/warehouseContract.js';
 import { openWarehouse } from '../../src/engines/sqlite/warehouse.js';
 
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
-import type { Outbox } from '../../src/engines/contract.js';
+import type { Outbox } from '../../src/engines/outboxContract.js';
 import { openOutbox } from '../../src/engines/index.js';
 import { event, runStart } from '../support/rows.js';
 import { FaultyStore } from './faultyStore.js';

@@ -1,5 +1,5 @@
 /** Which batch wrote what to a SQL Server database: each statement is looked at first, and its transaction taken back. */
-import type { TargetReader } from '../contract.js';
+import type { TargetReader } from '../targetReaderContract.js';
 import { SqlTargetReader, targetTables } from '../shared/targetReader.js';
 import { connect } from './connect.js';
 import { query } from './query.js';

@@ -1,5 +1,5 @@
 /** Which batch wrote what to a PostgreSQL database, by a connection that can only read. */
-import type { TargetReader } from '../contract.js';
+import type { TargetReader } from '../targetReaderContract.js';
 import { SqlTargetReader, targetTables } from '../shared/targetReader.js';
 import { connect } from './connect.js';
 import { query } from './query.js';

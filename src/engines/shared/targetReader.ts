@@ -2,7 +2,7 @@
 import { BadInput } from '../../domain/errors.js';
 import type { SqlRow, SqlValue, TableName } from '../../domain/table.js';
 import { formatTableName } from '../../domain/table.js';
-import type { LedgerLoad, RowsOfBatch, TargetReader, TargetTable } from '../contract.js';
+import type { LedgerLoad, RowsOfBatch, TargetReader, TargetTable } from '../targetReaderContract.js';
 
 /** What differs between engines. */
 export interface TargetDialect {

@@ -1,5 +1,5 @@
 /** Which batch wrote what to a Snowflake database: each statement is looked at before it is sent. */
-import type { TargetReader } from '../contract.js';
+import type { TargetReader } from '../targetReaderContract.js';
 import { SqlTargetReader, targetTables } from '../shared/targetReader.js';
 import { query } from './query.js';
 import { queryTag } from './queryTag.js';

@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import { isoTime } from '../../domain/time.js';
-import type { KeptEntry, Outbox, OutboxEntry, OutboxItem, OutboxState } from '../contract.js';
+import type { KeptEntry, Outbox, OutboxEntry, OutboxItem, OutboxState } from '../outboxContract.js';
 import { openForWriting, patiently } from './connect.js';
 
 const TABLES = `

@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3';
 import { NotFound } from '../../domain/errors.js';
 import type { SqlValue, TableName } from '../../domain/table.js';
 import { formatTableName } from '../../domain/table.js';
-import type { TableStream } from '../contract.js';
+import type { TableStream } from '../warehouseContract.js';
 import { quote } from './connect.js';
 import { columnsOf, tablesOf } from './tables.js';
 

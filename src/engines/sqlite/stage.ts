@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3';
 import { BadInput } from '../../domain/errors.js';
 import type { TableName } from '../../domain/table.js';
 import { formatTableName } from '../../domain/table.js';
-import type { BatchKey, TableStream } from '../contract.js';
+import type { BatchKey, TableStream } from '../warehouseContract.js';
 import { isBusy, openForWriting, patiently, quote } from './connect.js';
 import { noteStaged } from './staged.js';
 import { BATCH_ID, columnsOf, foldCase, lockedError, pipelineFile } from './tables.js';

@@ -1,6 +1,6 @@
 /** Which batches have rows in which staging tables of a file: what removes them touches nothing else. */
 import type Database from 'better-sqlite3';
-import type { BatchKey } from '../contract.js';
+import type { BatchKey } from '../warehouseContract.js';
 import { hasTable, openForReading, openForWriting, patiently, quote } from './connect.js';
 import { BATCH_ID } from './tables.js';
 

@@ -1,7 +1,7 @@
 /** Which batch wrote what to a folder of SQLite files: each statement has a connection of its own, which can only read. */
 import { basename } from 'node:path';
 import type { SqlRow } from '../../domain/table.js';
-import type { TargetReader } from '../contract.js';
+import type { TargetReader } from '../targetReaderContract.js';
 import { SqlTargetReader, targetTables } from '../shared/targetReader.js';
 import { folderOf, openForReading, patiently, schemaFiles } from './connect.js';
 import { query } from './query.js';

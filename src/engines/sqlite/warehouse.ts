@@ -5,7 +5,7 @@ import type Database from 'better-sqlite3';
 import { NotFound } from '../../domain/errors.js';
 import type { TableName } from '../../domain/table.js';
 import { formatTableName } from '../../domain/table.js';
-import type { BatchKey, TableStream, Warehouse, WarehouseOptions } from '../contract.js';
+import type { BatchKey, TableStream, Warehouse, WarehouseOptions } from '../warehouseContract.js';
 import { folderOf, openForReading, patiently, schemaFile, schemaFiles } from './connect.js';
 import { countRows, NO_ROWS } from './countRows.js';
 import { readTable } from './readTable.js';
