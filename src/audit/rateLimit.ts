@@ -10,7 +10,7 @@ export function steadyRate(): RateLimit {
 
 /** So many reads in a second, so that Temporal has time for its own work. */
 export class RateLimit {
-  #nextTurn = 0;
+  #nextTurn = -Infinity;
 
   constructor(
     readonly perSecond: number,
