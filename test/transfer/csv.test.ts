@@ -64,7 +64,7 @@ describe('the reader', () => {
     const startedAt = performance.now();
     expect(await read(await written([['"', long]]), 4_096)).toEqual([['"', long]]);
     // Looking at all of it again for each piece would take minutes.
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   it('takes carriage returns off row ends only where it was told to', async () => {

@@ -27,7 +27,8 @@ describe('redact takes out', () => {
   it('in a time that grows with the text and no faster', () => {
     const began = performance.now();
     redact(`${'a'.repeat(2_000_000)} x:// ${'b://c:'.repeat(100_000)}`);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    // Looking at all of it again for each colon would take hours.
+    expect(performance.now() - began).toBeLessThan(30_000);
   });
 });
 
