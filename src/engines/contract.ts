@@ -104,8 +104,8 @@ export interface AuditTransaction {
   readBatches(logIDs: readonly number[]): Promise<BatchRecord[]>;
   /** The batches that continue these: their PreviousLogID is one of the LogIDs. */
   findSuccessors(logIDs: readonly number[]): Promise<PipelineLog[]>;
-  /** The open batches that these started as children: their ParentLogID is one of the LogIDs. */
-  findOpenChildren(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  /** The open batches that these started as children, or that are replays of these. */
+  findOpenDependents(logIDs: readonly number[]): Promise<PipelineLog[]>;
   /** The batches that Schedules started for these times, but not those that went on as another one (`Continued`). */
   findScheduled(windows: readonly ScheduleWindow[]): Promise<PipelineLog[]>;
   findAlerts(logIDs: readonly number[]): Promise<Alert[]>;
