@@ -1,10 +1,11 @@
 /** What is no longer open because another batch has done its work. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { closeErased } from '../../src/audit/ledger/closeErased.js';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
 import { dismissBatch } from '../../src/audit/ledger/dismissBatch.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { settleRuns } from '../../src/audit/ledger/settleRuns.js';
+import type { RunHistory } from '../../src/audit/history.js';
 import type { BatchRef, PipelineLog, RunStart } from '../../src/domain/model.js';
 import { rootOf, sealable } from '../../src/audit/proof.js';
 import { everyEngine, unique } from './engines.js';
@@ -12,7 +13,7 @@ import { NOW, open, openAll, read, runHistory, runStart, settle } from './rows.j
 
 const FAILURE = { status: 'Error', error: { type: 'Error', message: 'disk full' } } as const;
 
-everyEngine('repairing', ({ audit }) => {
+everyEngine('repairing', ({ audit, ifAble }) => {
   const batchOf = async (ref: Pick<BatchRef, 'LogID'>): Promise<PipelineLog> =>
     (await read(audit.store, ref)).batch;
   const resetOf = ({ RunID, WorkflowID }: RunStart): RunStart =>
@@ -210,4 +211,101 @@ everyEngine('repairing', ({ audit }) => {
       ...{ Resolution: 'replayed', ResolvedByLogID: againRef!.LogID },
     });
   });
+
+  /** Two that are closed in the same moment, and what becomes of the one that fails when the other one repairs it. */
+  interface Pair {
+    readonly name: string;
+    readonly failure: RunHistory;
+    readonly success: RunHistory;
+    /** What was closed before. */
+    readonly before?: readonly RunHistory[];
+    /** Not yet opened, as when no worker saw them. */
+    readonly isUnseen?: boolean;
+    readonly resolution: 'superseded' | 'replayed';
+  }
+
+  const LATER = '2026-03-29T02:00:00.000Z';
+
+  function pairs(): Pair[] {
+    const scheduled = (ScheduleID: string, StartTime: string): RunStart =>
+      runStart({ ScheduleID, ScheduledTime: '2026-03-29T01:00:00.000Z', StartTime });
+    const ofSchedule = (name: string, more: Partial<Pair> = {}): Pair => {
+      const schedule = unique('schedule');
+      return {
+        ...{ name, resolution: 'superseded', ...more },
+        failure: runHistory(scheduled(schedule, '2026-03-29T01:00:00.000Z'), FAILURE),
+        success: runHistory(scheduled(schedule, LATER)),
+      };
+    };
+    const parent = runStart();
+    const replayedParent = runStart();
+    const child = runStart({ parentRunID: replayedParent.RunID });
+    const first = runStart();
+    return [
+      ofSchedule('a run of a Schedule, and a later one for the same time'),
+      ofSchedule('the same, which no worker saw', { isUnseen: true }),
+      {
+        ...{ name: "a child, and its parent's replay", resolution: 'replayed' },
+        failure: runHistory(runStart({ parentRunID: parent.RunID }), FAILURE),
+        success: runHistory(runStart({ replayedRunID: parent.RunID, StartTime: LATER })),
+        before: [runHistory(parent, FAILURE)],
+      },
+      {
+        ...{ name: "a child's replay, and its parent's replay", resolution: 'replayed' },
+        failure: runHistory(runStart({ replayedRunID: child.RunID }), FAILURE),
+        success: runHistory(runStart({ replayedRunID: replayedParent.RunID, StartTime: LATER })),
+        before: [runHistory(replayedParent, FAILURE), runHistory(child, FAILURE)],
+      },
+      {
+        ...{ name: 'a try, and the next one', resolution: 'superseded' },
+        failure: runHistory(first, { ...FAILURE, willRetry: true }),
+        success: runHistory(runStart({ previousRunID: first.RunID })),
+      },
+    ];
+  }
+
+  async function prepare({ failure, success, before = [], isUnseen }: Pair): Promise<void> {
+    await settle(audit.store, before);
+    if (!isUnseen) await openAll(audit.store, [failure.start, success.start]);
+  }
+
+  async function resolutionOf({ failure, success }: Pair): Promise<unknown> {
+    const [failed, repairer] = await openAll(audit.store, [failure.start, success.start]);
+    const { Resolution, ResolvedByLogID } = await batchOf(failed!);
+    return ResolvedByLogID === repairer!.LogID ? Resolution : { Resolution, ResolvedByLogID };
+  }
+
+  it('finds what fails at the moment when another connection closes what repairs it', async () => {
+    const [one, other] = await Promise.all([audit.another(), audit.another()]);
+    const rounds = [...pairs(), ...pairs()];
+    for (const pair of rounds) {
+      await prepare(pair);
+      await Promise.all([settle(one, [pair.failure]), settle(other, [pair.success])]);
+    }
+    expect(await Promise.all(rounds.map(resolutionOf))).toEqual(rounds.map(({ resolution }) => resolution));
+  });
+
+  for (const isFailureFirst of [true, false]) {
+    const order = isFailureFirst ? 'the failure' : 'the success';
+    ifAble('seeWaiting', `finds it, too, when ${order} has looked and is not committed yet`, async () => {
+      const [one, other] = await Promise.all([audit.another(), audit.another()]);
+      const wrong: unknown[] = [];
+      for (const pair of pairs()) {
+        await prepare(pair);
+        const { failure, success } = pair;
+        const [first, second] = isFailureFirst ? [failure, success] : [success, failure];
+        let closing: Promise<unknown> | undefined;
+        let isOver = false;
+        await inLedger(one, async (ledger) => {
+          await settleRuns(ledger, [first]);
+          closing ??= settle(other, [second]).finally(() => (isOver = true));
+          await vi.waitUntil(async () => isOver || (await audit.place.isWaiting!()), { timeout: 20_000 });
+        });
+        await closing;
+        const resolution = await resolutionOf(pair);
+        if (resolution !== pair.resolution) wrong.push([pair.name, resolution]);
+      }
+      expect(wrong).toEqual([]);
+    });
+  }
 });

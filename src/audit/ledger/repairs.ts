@@ -10,7 +10,10 @@ import type { Ledger } from './ledger.js';
 import type { Resolving } from './resolveBatch.js';
 import { resolveBatch } from './resolveBatch.js';
 
-/** What failed, and what has done its work, may be closed in any order. So either looks for the other. */
+/**
+ * What failed, and what has done its work, may be closed in any order, also at the same moment by two workers. So either
+ * looks for the other, and holds what lets only one of them look at a time: the second one finds what the first has left.
+ */
 export async function resolveRepaired(ledger: Ledger, settled: readonly Settled[]): Promise<void> {
   for (const { record, history, settlement } of settled) {
     if (settlement.batch.Status === 'Success') {
@@ -69,11 +72,13 @@ async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<vo
 
 /**
  * What a Schedule starts for one nominal time is done when a later run for that time succeeds: a backfill starts it again.
+ * They have no row in common, but each who closes one ends with a seal.
  */
 async function supersedeScheduled(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
   const { tx } = ledger;
   const windows = new Map(closed.filter(isDecided).map((batch) => [windowOf(batch), batch]));
   if (windows.size === 0) return;
+  await ledger.holdChain();
   const found = await tx.findScheduled([...windows.values()]);
   const successes = found.filter(({ Status }) => Status === 'Success').sort(byStart);
   const laterOf = (failed: PipelineLog): PipelineLog | undefined =>
@@ -149,18 +154,19 @@ async function resolveRedoneChildren(
   );
 }
 
-/** What a child, or a replay, is to do may have been done again before it was closed. */
+/**
+ * What a child, or a replay, is to do may have been done again before it was closed. The batch that it belongs to is locked
+ * by whoever repairs that one, too.
+ */
 async function resolveLateDependents(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
   const { tx } = ledger;
   const late = closed.filter((batch) => originOf(batch) !== null && FAILED_STATUSES.includes(batch.Status));
   if (late.length === 0) return;
-  const origins = await batchesByID(
-    tx,
-    late.map((batch) => originOf(batch)!),
-  );
+  const locked = await tx.lockBatches([...new Set(late.map((batch) => originOf(batch)!))]);
+  const origins = new Map(locked.map((origin) => [origin.LogID, origin]));
   const repairers = await batchesByID(
     tx,
-    [...origins.values()].flatMap(({ ResolvedByLogID }) => ResolvedByLogID ?? []),
+    locked.flatMap(({ ResolvedByLogID }) => ResolvedByLogID ?? []),
   );
   const resolutionOf = (batch: PipelineLog): Resolving | undefined => {
     const origin = origins.get(originOf(batch)!);
