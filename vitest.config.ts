@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer } from 'vitest/node';
 import type { TestSpecification } from 'vitest/node';
+import { PATIENCE } from './test/support/patience.js';
 
 /** Files that wait for most of their time, and long: begun first, none of them is what all wait for in the end. */
 const LONG =
@@ -21,6 +22,7 @@ export default defineConfig({
     // For what hangs. A machine that is busy with other work as well takes its time.
     testTimeout: 180_000,
     hookTimeout: 240_000,
+    expect: { poll: PATIENCE },
     // Two cores; most files wait more than they work, for a server, a lock or a timeout.
     maxWorkers: 2,
     sequence: { sequencer: LongFirst },

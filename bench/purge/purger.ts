@@ -1,4 +1,4 @@
-/** Purges all that is there now, in a process of its own, as another worker would. */
+/** Purges what is older than a time, in a process of its own, as another worker would. */
 import { performance } from 'node:perf_hooks';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';
@@ -7,7 +7,7 @@ import { PURGE_WORKFLOW } from '../../src/domain/purge.js';
 import { engineFor } from '../../src/engines/index.js';
 import { runStart } from '../../test/support/rows.js';
 
-const url = process.argv[2]!;
+const [url, before] = process.argv.slice(2) as [string, string];
 const engine = await engineFor(url, 'bench');
 const store = await engine.openAuditStore({ url });
 const reader = await engine.openAuditReader({ url });
@@ -15,7 +15,7 @@ const start = runStart({ WorkflowType: PURGE_WORKFLOW, StartTime: new Date().toI
 const [by] = await inLedger(store, (ledger) => openRuns(ledger, [start]));
 const began = performance.now();
 const { altered } = await purge(reader, store, by!.LogID, {
-  before: '2026-11-01T00:00:00.000Z',
+  before,
   after: undefined,
   signal: new AbortController().signal,
   until: Infinity,

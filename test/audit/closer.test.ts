@@ -72,13 +72,13 @@ it('while many runs end shows good ends at once, and reads their histories half 
     return [run!.Status, run!.CertifiedAt !== null];
   };
   // Why a run failed is in its history only.
-  await expect.poll(() => seen(bad), { timeout: 10_000 }).toEqual(['Error', true]);
-  await expect.poll(() => seen(good), { timeout: 10_000 }).toEqual(['Success', false]);
+  await expect.poll(() => seen(bad)).toEqual(['Error', true]);
+  await expect.poll(() => seen(good)).toEqual(['Success', false]);
   expect(temporal.reads).not.toContain(good.RunID);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
-  await expect.poll(() => seen(good), { timeout: 10_000 }).toEqual(['Success', true]);
+  await expect.poll(() => seen(good)).toEqual(['Success', true]);
   end(later, 'Success');
-  await expect.poll(() => seen(later), { timeout: 10_000 }).toEqual(['Success', false]);
+  await expect.poll(() => seen(later)).toEqual(['Success', false]);
   await closer.stop();
   expect(await seen(later)).toEqual(['Success', true]);
 });

@@ -71,7 +71,7 @@ it('tells how many changes are in the outbox and since when, and looks there onl
     // Its batch is known before the outage.
     const run = await queue.start('oneStep', [{ slow: { attempts: 1, ms: 1_000 } }]);
     const started = async (): Promise<number> => (await queue.batchesOf(run))[0]?.events.length ?? 0;
-    await expect.poll(started, { timeout: 20_000 }).toBe(1);
+    await expect.poll(started).toBe(1);
     const lock = new Database(queue.file);
     lock.exec('BEGIN EXCLUSIVE');
     // The end of its step is in the outbox then.
@@ -85,7 +85,7 @@ it('tells how many changes are in the outbox and since when, and looks there onl
 
     lock.close();
     const depth = async (): Promise<number | undefined> => (await readings())['batchtrail.outbox.depth'];
-    await expect.poll(depth, { timeout: 20_000 }).toBe(0);
+    await expect.poll(depth).toBe(0);
     // Nothing at all would leave the collector with the age that it was told last.
     expect(await readings()).toMatchObject({ 'batchtrail.outbox.age': 0 });
     await queue.certified();

@@ -40,7 +40,7 @@ it('runs a server and a worker, prints lines that work when pasted, and leaves n
     run(temporalCli(), [...args, '--address', address]);
   await temporal('workflow', 'result', '--workflow-id', 'sales-1');
   await temporal('schedule', 'trigger', '--schedule-id', 'sales');
-  await expect.poll(batches, { timeout: 20_000 }).toMatchObject([
+  await expect.poll(batches).toMatchObject([
     { Status: 'Success', ScheduleID: 'sales' },
     { Status: 'Success', ScheduleID: null },
   ]);

@@ -112,9 +112,7 @@ everyEngine('trouble', ({ engine, audit, ifAble }) => {
       );
       expect((await read(audit.store, ref)).events).toEqual([]);
       await undo();
-      await expect
-        .poll(async () => (await read(audit.store, ref)).events.length, { timeout: 20_000 })
-        .toBe(1);
+      await expect.poll(async () => (await read(audit.store, ref)).events.length).toBe(1);
     },
   );
 
@@ -178,7 +176,7 @@ everyEngine('trouble', ({ engine, audit, ifAble }) => {
           const records = await store.transaction((tx) => tx.readBatches(refs.map(({ LogID }) => LogID)));
           return records.map(({ events }) => events.length);
         };
-        await expect.poll(counts, { timeout: 20_000 }).toEqual(refs.map(() => 1));
+        await expect.poll(counts).toEqual(refs.map(() => 1));
       } finally {
         await Promise.allSettled(toClose.map((one) => one.close()));
         await server.stop();

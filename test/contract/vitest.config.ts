@@ -1,6 +1,7 @@
 /** The contract suite by itself: it needs no Temporal server. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { PATIENCE } from '../support/patience.js';
 
 export default defineConfig({
   test: {
@@ -8,6 +9,7 @@ export default defineConfig({
     include: ['test/contract/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    expect: { poll: PATIENCE },
     // Much of the time is spent waiting: for a lock, for a server, for the pace of a store.
     maxWorkers: 3,
   },

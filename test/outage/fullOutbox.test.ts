@@ -6,7 +6,6 @@ import { event, runStart } from '../support/rows.js';
 import { FaultyStore } from './faultyStore.js';
 import { Place } from './place.js';
 
-const SOON = { timeout: 20_000 };
 const LARGE = 'x'.repeat(20_000);
 
 /** A recorder whose outbox may not grow beyond a few pages, as on a full disk. */
@@ -42,13 +41,13 @@ it('when the outbox is full, steps wait for the store, and nothing is lost or ou
   // There is room for a small one: it must not overtake those of its run that wait.
   const last = write(30, null);
   const { tries } = store;
-  await expect.poll(() => store.tries, SOON).toBeGreaterThan(tries + 2);
+  await expect.poll(() => store.tries).toBeGreaterThan(tries + 2);
   expect(answered).toBe(0);
   expect(await place.outbox()).toMatchObject([{ waiting: refs.length * kept.length }]);
 
   store.isDown = false;
   await Promise.all([...writing, ...last]);
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   const all = Array.from({ length: 31 }, (_, number) => `${number}`);
   for (const { RunID } of refs) expect(place.steps(RunID)).toEqual(all);
   expect(await place.outbox()).toEqual([]);
@@ -67,12 +66,12 @@ it('when the disk of the outbox takes nothing at all any more, everything is wri
 
   store.isDown = false;
   await Promise.all(writing);
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['1', '2', '3', '4', '5']);
 
   await recorder.shutdown();
   const next = await place.recorder();
-  await expect.poll(() => next.store, SOON).toBeDefined();
+  await expect.poll(() => next.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['1', '2', '3', '4', '5']);
   expect(await place.outbox()).toEqual([]);
 });
@@ -91,5 +90,5 @@ it('a refused event that the full outbox can not keep is not dropped', async () 
   db.pragma('query_only = OFF');
   await writing;
   expect(place.steps(ref.RunID)).toEqual(['1']);
-  await expect.poll(async () => (await place.outbox()).length, SOON).toBe(1);
+  await expect.poll(async () => (await place.outbox()).length).toBe(1);
 });

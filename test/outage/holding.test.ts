@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AuditedWorkers } from './auditedWorkers.js';
 import { Place } from './place.js';
 
-const SOON = { timeout: 30_000, interval: 100 };
 /** Longer than the steps' heartbeat timeout, and than the store is waited for before it counts as down. */
 const OUTAGE_MS = 8_000;
 
@@ -20,7 +19,7 @@ it.each([false, true])(
     const taskQueue = randomUUID();
     await workers.run(taskQueue, { url: place.url, strict });
     const run = await workers.start(taskQueue, 'beatingStep', 1_500);
-    await expect.poll(() => place.batch(run)?.events.length, SOON).toBe(1);
+    await expect.poll(() => place.batch(run)?.events.length).toBe(1);
     const unlock = place.lock();
     await delay(OUTAGE_MS);
     // What is not strict has gone to the outbox, and on.
@@ -28,7 +27,7 @@ it.each([false, true])(
     else await run.result();
     unlock();
     await run.result();
-    await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON).toBe(1);
+    await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length).toBe(1);
     expect(place.batch(run)!.events.map(({ EventType, Attempt }) => `${EventType} ${Attempt}`)).toEqual([
       'start 1',
       'success 1',
@@ -47,7 +46,7 @@ it('under strict, no step begins while its start can not be written', async () =
   };
   await workers.run(taskQueue, { url: place.url, strict: true }, { activities: { step } });
   const run = await workers.start(taskQueue, 'slowSteps', 3);
-  await expect.poll(() => begun, SOON).toBe(1);
+  await expect.poll(() => begun).toBe(1);
   const unlock = place.lock();
   await delay(OUTAGE_MS);
   expect(begun).toBe(1);

@@ -5,8 +5,6 @@ import { FaultyStore } from './faultyStore.js';
 import { Place } from './place.js';
 
 const COMPLAINT = 'The audit store does not take changes';
-/** What comes back within the pauses of the recorder. */
-const SOON = { timeout: 20_000 };
 
 async function withFaultyStore(strict = false) {
   const place = new Place();
@@ -30,7 +28,7 @@ it('events go to the outbox while the store is down, and are shipped in order wh
   expect(recorder.store).toBeUndefined();
 
   store.isDown = false;
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   for (const { RunID } of refs) expect(place.steps(RunID)).toEqual(numbers(250));
   expect(await place.outbox()).toEqual([]);
   expect(place.said('is up to date')).toMatchObject([{ meta: { shipped: 500, refused: 0 } }]);
@@ -56,7 +54,7 @@ it('new batches wait for the store, and the gate is closed meanwhile', async () 
   let opened = 0;
   for (const one of opening) void one.then(() => opened++);
   // A few looks at the store have passed.
-  await expect.poll(() => store.tries, SOON).toBeGreaterThan(3);
+  await expect.poll(() => store.tries).toBeGreaterThan(3);
   expect(opened).toBe(0);
   expect(recorder.gate.isOpen).toBe(false);
   const passing = recorder.gate.opened();
@@ -65,7 +63,7 @@ it('new batches wait for the store, and the gate is closed meanwhile', async () 
   const refs = await Promise.all(opening);
   expect(new Set(refs.map(({ LogID }) => LogID)).size).toBe(2);
   await passing;
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(recorder.gate.isOpen).toBe(true);
   expect(place.said('is up to date')).toHaveLength(1);
 });
@@ -83,7 +81,7 @@ it('a step of a batch that this worker knows does not wait for the store; one of
   await recorder.record([step(batch, 0)]);
   let isAnswered = false;
   const waiting = recorder.batchOf(other.RunID, nobodyAsks).finally(() => (isAnswered = true));
-  await expect.poll(() => store.tries, SOON).toBeGreaterThan(3);
+  await expect.poll(() => store.tries).toBeGreaterThan(3);
   expect(isAnswered).toBe(false);
   // It has waited, and that one still does not, nor when a workflow task of its run fails.
   await recorder.noteTaskFailure(start, 'TypeError: x is undefined');
@@ -110,7 +108,7 @@ it('a store that is locked by another program counts as down after five seconds'
 
   unlock();
   await opening;
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['0', '1']);
 });
 
@@ -137,14 +135,14 @@ it('a store that falls silent while all wait for the last of the outbox holds up
     return transaction(work);
   };
   store.isDown = false;
-  await expect.poll(() => isSilent, SOON).toBe(true);
+  await expect.poll(() => isSilent).toBe(true);
   const before = Date.now();
   await recorder.record([step(ref, 2)]);
   expect(Date.now() - before).toBeLessThan(8_000);
   expect(await place.outbox()).toMatchObject([{ waiting: 2 }]);
 
   answer();
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['0', '1', '2']);
 });
 
@@ -159,7 +157,7 @@ it('the log says once a minute that the store is down, however often it fails', 
         store.isDown = true;
         await recorder.record([step(ref, minute * 10 + round)]);
         store.isDown = false;
-        await expect.poll(() => recorder.store, SOON).toBeDefined();
+        await expect.poll(() => recorder.store).toBeDefined();
       }
       store.isDown = true;
       const opening = recorder.open(runStart());
@@ -167,7 +165,7 @@ it('the log says once a minute that the store is down, however often it fails', 
       expect(place.said(COMPLAINT)).toHaveLength(minute);
       store.isDown = false;
       await opening;
-      await expect.poll(() => recorder.store, SOON).toBeDefined();
+      await expect.poll(() => recorder.store).toBeDefined();
       expect(place.lines).toHaveLength(minute * 2);
       vi.setSystemTime(Date.now() + 60_000);
     }
@@ -184,13 +182,13 @@ it('under strict, events wait for the store itself, in order, and none goes to t
   const writing = Array.from({ length: 20 }, (_, number) =>
     recorder.record([step(ref, number)]).then(() => written++),
   );
-  await expect.poll(() => store.tries, SOON).toBeGreaterThan(3);
+  await expect.poll(() => store.tries).toBeGreaterThan(3);
   expect(written).toBe(0);
   expect(await place.outbox()).toEqual([]);
   store.isDown = false;
   await Promise.all(writing);
   expect(place.steps(ref.RunID)).toEqual(numbers(20));
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
 });
 
 it('under strict, a recorder whose callers never stop is up to date soon after the store is back', async () => {
@@ -203,9 +201,9 @@ it('under strict, a recorder whose callers never stop is up to date soon after t
     while (!isOver) await recorder.record([event(ref, { ActivityID: `${caller}-${number++}` })]);
     return number;
   });
-  await expect.poll(() => store.tries, SOON).toBeGreaterThan(3);
+  await expect.poll(() => store.tries).toBeGreaterThan(3);
   store.isDown = false;
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   isOver = true;
   const total = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   expect(place.events()).toHaveLength(total);
@@ -229,6 +227,6 @@ it('a recorder that is shut down while the store is down does not wait, and keep
   expect(place.said('Events wait in the outbox and are shipped now')).toMatchObject([
     { meta: { waiting: 1 } },
   ]);
-  await expect.poll(() => next.store, SOON).toBeDefined();
+  await expect.poll(() => next.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['0']);
 });

@@ -14,7 +14,6 @@ import { Place } from './place.js';
 import type { RecordingSettings } from './recordingProcess.js';
 
 const SCRIPT = fileURLToPath(new URL('./recordingProcess.ts', import.meta.url));
-const SOON = { timeout: 20_000 };
 const LONGEST_LIFE_MS = 300;
 
 /** Runs until it kills itself, or is killed at a moment that nobody chose. Answers what it had acknowledged. */
@@ -69,7 +68,7 @@ it('kill -9 of processes that record or ship loses nothing that was acknowledged
   passTurn(outboxFile);
 
   const recorder = await place.recorder();
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   const events = place.events();
   const ids = events.map(({ EventID }) => EventID);
   expect(new Set(ids).size).toBe(ids.length);

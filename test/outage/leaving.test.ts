@@ -14,7 +14,6 @@ import { Place } from './place.js';
 
 const COMPLAINT = 'The audit store does not take changes';
 const WORKFLOWS = fileURLToPath(new URL('./workflows.ts', import.meta.url));
-const SOON = { timeout: 30_000, interval: 100 };
 
 let workers: AuditedWorkers;
 beforeAll(async () => void (workers = await AuditedWorkers.open()));
@@ -26,7 +25,7 @@ it('a worker that is shut down during an outage does not wait for the store, and
   const audit = { url: place.url };
   const first = await workers.run(taskQueue, audit);
   const before = await workers.start(taskQueue, 'signalled');
-  await expect.poll(() => place.batch(before)?.events.length, SOON).toBe(2);
+  await expect.poll(() => place.batch(before)?.events.length).toBe(2);
 
   const logged = workers.lines.length;
   const unlock = place.lock();
@@ -34,7 +33,7 @@ it('a worker that is shut down during an outage does not wait for the store, and
   for (let number = 0; number < 4; number++) {
     runs.push(await workers.start(taskQueue, 'talking'), await workers.start(taskQueue, 'sayingOnly'));
   }
-  await expect.poll(() => workers.lines.slice(logged).join(), SOON).toContain(COMPLAINT);
+  await expect.poll(() => workers.lines.slice(logged).join()).toContain(COMPLAINT);
   // Their sinks wait for the store. The others are left for later.
   const taken = await Promise.all(runs.map((run) => isTaken(run)));
   expect(taken).toContain(true);
@@ -48,7 +47,7 @@ it('a worker that is shut down during an outage does not wait for the store, and
   await workers.run(taskQueue, audit);
   await before.signal('proceed');
   await Promise.all([before, ...runs].map((run) => run.result()));
-  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON).toBe(9);
+  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length).toBe(9);
   for (const { Status, GapCount } of place.runs())
     expect({ Status, GapCount }).toEqual({ Status: 'Success', GapCount: 0 });
   for (const run of runs) {
@@ -78,7 +77,7 @@ worker: { taskQueue: ${taskQueue}, activities: ./activities.ts, workflowsPath: $
   const ended = endOf(child);
   await untilPrinted(child, /Polling/);
   const before = await workers.start(taskQueue, 'signalled');
-  await expect.poll(() => place.batch(before)?.events.length, SOON).toBe(2);
+  await expect.poll(() => place.batch(before)?.events.length).toBe(2);
 
   const unlock = place.lock();
   const complaint = untilPrinted(child, new RegExp(COMPLAINT));
@@ -95,7 +94,7 @@ worker: { taskQueue: ${taskQueue}, activities: ./activities.ts, workflowsPath: $
   await workers.run(taskQueue, { url: place.url });
   await before.signal('proceed');
   await Promise.all([before, ...runs].map((run) => run.result()));
-  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON).toBe(5);
+  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length).toBe(5);
   for (const run of runs) {
     expect(place.batch(run)!.events.map(({ StepName, Attempt }) => `${StepName} ${Attempt ?? ''}`)).toEqual([
       'begin ',
@@ -112,10 +111,10 @@ it('under strict, a step that has ended does not hold up the shutdown, and its e
   const audit = { url: place.url, strict: true };
   const first = await workers.run(taskQueue, audit);
   const run = await workers.start(taskQueue, 'slowSteps', 4);
-  await expect.poll(() => place.batch(run)?.events.length, SOON).toBeGreaterThan(0);
+  await expect.poll(() => place.batch(run)?.events.length).toBeGreaterThan(0);
   const logged = workers.lines.length;
   const unlock = place.lock();
-  await expect.poll(() => workers.lines.slice(logged).join(), SOON).toContain(COMPLAINT);
+  await expect.poll(() => workers.lines.slice(logged).join()).toContain(COMPLAINT);
   expect(await place.outbox()).toEqual([]);
   const asked = Date.now();
   first.worker.shutdown();
@@ -126,7 +125,7 @@ it('under strict, a step that has ended does not hold up the shutdown, and its e
   unlock();
   await workers.run(taskQueue, audit);
   await run.result();
-  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length, SOON).toBe(1);
+  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length).toBe(1);
   expect(place.runs()).toMatchObject([{ Status: 'Success', GapCount: 0 }]);
   const { batch, events } = place.batch(run)!;
   expect(batch.RetryCount).toBe(0);

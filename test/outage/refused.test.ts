@@ -20,7 +20,6 @@ function endedRun(RunID: string): RunHistory {
   };
 }
 
-const SOON = { timeout: 20_000 };
 const BAD = 'bad';
 const bad = (ref: BatchRef) => event(ref, { ActivityID: BAD });
 const good = (ref: BatchRef, ActivityID: string) => event(ref, { ActivityID });
@@ -49,14 +48,14 @@ it('an event that is refused on its way out of the outbox is set aside, and trie
   store.isDown = true;
   for (const one of [good(ref, '1'), bad(ref), good(ref, '2')]) await recorder.record([one]);
   store.isDown = false;
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['1', '2']);
   expect(await place.outbox()).toMatchObject([{ waiting: 0, refused: 1, problem: 'refused for good' }]);
   expect(place.said('is up to date')).toMatchObject([{ meta: { shipped: 2, refused: 1 } }]);
 
   // Somebody has removed the constraint.
   const next = await place.recorder();
-  await expect.poll(() => next.store, SOON).toBeDefined();
+  await expect.poll(() => next.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['1', '2', BAD]);
   expect(await place.outbox()).toEqual([]);
 });
@@ -65,11 +64,11 @@ it('an event that is refused while nothing else is written stops no new batch', 
   const { place, recorder } = await withFaultyStore();
   const ref = await recorder.open(runStart());
   await recorder.record([bad(ref)]);
-  await expect.poll(() => recorder.gate.isOpen, SOON).toBe(true);
+  await expect.poll(() => recorder.gate.isOpen).toBe(true);
   const other = await recorder.open(runStart());
   // The next event shows that the store takes others.
   await recorder.record([good(other, '1')]);
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(place.steps(other.RunID)).toEqual(['1']);
   expect(await place.outbox()).toMatchObject([{ waiting: 0, refused: 1 }]);
 });
@@ -80,15 +79,15 @@ it('a lone event that is refused for minutes is given up, so that batches are cl
   store.refusesEvent = () => ++refusals > 0;
   const ref = await recorder.open(runStart());
   await recorder.record([bad(ref)]);
-  await expect.poll(() => recorder.gate.isOpen, SOON).toBe(true);
+  await expect.poll(() => recorder.gate.isOpen).toBe(true);
   // The minutes begin with the first refusal that followed, which is over when there is another one.
   const before = refusals;
-  await expect.poll(() => refusals, SOON).toBeGreaterThan(before + 1);
+  await expect.poll(() => refusals).toBeGreaterThan(before + 1);
   expect(recorder.store).toBeUndefined();
   expect(await place.outbox()).toMatchObject([{ waiting: 1, refused: 0 }]);
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 301_000 });
   try {
-    await expect.poll(() => recorder.store, SOON).toBeDefined();
+    await expect.poll(() => recorder.store).toBeDefined();
   } finally {
     vi.useRealTimers();
   }
@@ -128,7 +127,7 @@ it('a store that goes down after it took one event has refused none of the other
   expect(await place.outbox()).toMatchObject([{ waiting: 2, refused: 0 }]);
   store.refusesEvent = () => false;
   store.isDown = false;
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(place.steps(ref.RunID)).toEqual(['1', '2', '3']);
 });
 
@@ -139,7 +138,7 @@ it('batches that the store refuses wait, and hold up neither other batches nor e
   const refused = [1, 2, 3].map(() => recorder.open(runStart({ PipelineName: BAD })));
   const other = await recorder.open(runStart());
   await recorder.record([good(ref, '1'), good(other, '1')]);
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(recorder.gate.isOpen).toBe(true);
   expect(place.events()).toHaveLength(2);
 
@@ -173,7 +172,7 @@ it('an entry of a kind that this version does not know is set aside', async () =
   await outbox.close();
   await store.close();
   const recorder = await place.recorder();
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(await place.outbox()).toMatchObject([
     { waiting: 0, refused: 1, problem: expect.stringMatching(/"from the future" is unknown/) as string },
   ]);

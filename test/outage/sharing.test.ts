@@ -7,8 +7,6 @@ import { event, runStart } from '../support/rows.js';
 import { FaultyStore } from './faultyStore.js';
 import { Place } from './place.js';
 
-const SOON = { timeout: 40_000 };
-
 it('two recorders share one outbox: each event is shipped once, in the order of its run', async () => {
   const place = new Place();
   const recorders = [await place.recorder(), await place.recorder()];
@@ -24,7 +22,7 @@ it('two recorders share one outbox: each event is shipped once, in the order of 
   }
   expect(await place.outbox()).toMatchObject([{ waiting: 600 }]);
   unlock();
-  await expect.poll(() => first.store && second.store, SOON).toBeDefined();
+  await expect.poll(() => first.store && second.store).toBeDefined();
   const all = Array.from({ length: 300 }, (_, number) => `${number}`);
   for (const { RunID } of refs) expect(place.steps(RunID)).toEqual(all);
   expect(await place.outbox()).toEqual([]);
@@ -46,9 +44,9 @@ it('recorders that share an outbox, and whose callers never stop, are up to date
     }
     return number;
   });
-  await expect.poll(() => recorders.some(({ store }) => store), SOON).toBe(false);
+  await expect.poll(() => recorders.some(({ store }) => store)).toBe(false);
   unlock();
-  await expect.poll(() => recorders.every(({ store }) => store), { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => recorders.every(({ store }) => store)).toBe(true);
   isOver = true;
   const total = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   expect(place.events()).toHaveLength(total);

@@ -10,7 +10,6 @@ import { FaultyStore } from './faultyStore.js';
 import { Place } from './place.js';
 
 const COMPLAINT = 'The audit store does not take changes';
-const SOON = { timeout: 30_000, interval: 100 };
 
 let workers: AuditedWorkers;
 beforeAll(async () => void (workers = await AuditedWorkers.open()));
@@ -25,8 +24,8 @@ it('a worker that starts during an outage takes no new batch, and begins when th
   const logged = workers.lines.length;
   const run = await workers.start(taskQueue, 'talking');
   const { worker } = await workers.run(taskQueue, { url: place.url });
-  await expect.poll(() => workers.lines.slice(logged).join(), SOON).toContain(COMPLAINT);
-  await expect.poll(() => worker.getState(), SOON).toBe('RUNNING');
+  await expect.poll(() => workers.lines.slice(logged).join()).toContain(COMPLAINT);
+  await expect.poll(() => worker.getState()).toBe('RUNNING');
   // There is nothing to await: that it does not begin is the point.
   await delay(2_000);
   expect(await isTaken(run)).toBe(false);
@@ -44,12 +43,12 @@ it('a worker that starts during an outage leaves the steps of running batches to
   const first = await workers.run(taskQueue, audit, { activities: {} });
   const run = await workers.start(taskQueue, 'hurriedStep');
   const isPending = async (): Promise<boolean> => (await run.describe()).raw.pendingActivities?.length === 1;
-  await expect.poll(isPending, SOON).toBe(true);
+  await expect.poll(isPending).toBe(true);
   await first.stop();
 
   const unlock = place.lock();
   const second = await workers.run(taskQueue, audit);
-  await expect.poll(() => second.worker.getState(), SOON).toBe('RUNNING');
+  await expect.poll(() => second.worker.getState()).toBe('RUNNING');
   // Longer than the step may take: had it been taken, its only attempt would be gone.
   await delay(7_000);
   expect((await run.describe()).status.name).toBe('RUNNING');
@@ -84,7 +83,7 @@ it('a store that can not be opened at first is opened as soon as it answers; mea
   ]);
   expect(place.events()).toEqual([]);
   isThere = true;
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(place.events()).toHaveLength(1);
 });
 
@@ -103,7 +102,7 @@ it('each failure to open the store leaves nothing open', async () => {
     return store;
   };
   const recorder = await place.recorder({ openStore });
-  await expect.poll(() => recorder.store, SOON).toBeDefined();
+  await expect.poll(() => recorder.store).toBeDefined();
   expect(opened).toHaveLength(3);
   expect(closed).toBe(2);
 });

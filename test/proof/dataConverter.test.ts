@@ -67,7 +67,7 @@ it('are written by a worker, and read by the commands, with worker.dataConverter
 
   const second = { BATCHTRAIL_AUDIT_URL: 'sqlite:./second' };
   await expect
-    .poll(async () => (await cli(['backfill', '--since', '1h'], second)).stdout, { timeout: 50_000 })
+    .poll(async () => (await cli(['backfill', '--since', '1h'], second)).stdout)
     .toMatch(/^1 closed runs/);
   const { stdout } = await cli(['show', '1', '--json'], second);
   expect((JSON.parse(stdout) as BatchRecord).batch.RowsProcessed).toBe(7);

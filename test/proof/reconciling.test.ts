@@ -53,7 +53,7 @@ onQueue(
         [timedOut, 'TimedOut'],
       ] as const) {
         const statusNow = async (): Promise<unknown> => (await queue.batchesOf(handle))[0]?.batch.Status;
-        await expect.poll(statusNow, { timeout: 40_000, interval: 200 }).toBe(status);
+        await expect.poll(statusNow).toBe(status);
       }
     });
     expect(await verified(queue)).toBe(2);
@@ -65,7 +65,7 @@ onQueue('a worker finds what ran while the plugin was off', async ({ queue, expe
   const meanwhile = await queue.plain(() => queue.run('oneStep', [{ rows: 3 }]));
   await queue.audited(async () => {
     const found = async (): Promise<number> => (await queue.batchesOf(meanwhile)).length;
-    await expect.poll(found, { timeout: 40_000, interval: 200 }).toBe(1);
+    await expect.poll(found).toBe(1);
   });
   const [batch] = await queue.batchesOf(meanwhile);
   expect(observe(batch!)).toEqual({
@@ -82,9 +82,7 @@ onQueue('a worker finds what ran while the plugin was off', async ({ queue, expe
 onQueue('reconcile does it at once, and closes what was left running', async ({ queue, expect }) => {
   const left = await queue.audited(() =>
     queue.start('sleeping').then(async (handle) => {
-      await expect
-        .poll(async () => (await queue.batchesOf(handle).catch(() => [])).length, { timeout: 20_000 })
-        .toBe(1);
+      await expect.poll(async () => (await queue.batchesOf(handle).catch(() => [])).length).toBe(1);
       return handle;
     }),
   );
@@ -111,9 +109,7 @@ onQueue(
   async ({ queue, expect }) => {
     const handle = await queue.audited(async () => {
       const started = await queue.start('sleeping');
-      await expect
-        .poll(async () => (await queue.batchesOf(started).catch(() => [])).length, { timeout: 20_000 })
-        .toBe(1);
+      await expect.poll(async () => (await queue.batchesOf(started).catch(() => [])).length).toBe(1);
       return started;
     });
     const { runId } = await handle.describe();
@@ -122,10 +118,10 @@ onQueue(
       workflowExecution: { workflowId: handle.workflowId, runId },
     });
     const known = () => queue.temporal.knows({ WorkflowID: handle.workflowId, RunID: runId });
-    await expect.poll(known, { timeout: 30_000 }).toBe(false);
+    await expect.poll(known).toBe(false);
     const shown = async () =>
       (await queue.temporal.shown([{ WorkflowID: handle.workflowId, RunID: runId }])).size;
-    await expect.poll(shown, { timeout: 30_000 }).toBe(0);
+    await expect.poll(shown).toBe(0);
     // A run that began just now might only not be shown yet.
     queue.sql((db) => db.exec("UPDATE PipelineRun SET StartTime = '2026-01-01T00:00:00.000Z'"));
     const { stdout, stderr } = await queue.cli('reconcile');
@@ -147,7 +143,7 @@ onQueue('verify names a run that has no batch', async ({ queue, expect }) => {
   // Visibility shows it a little later.
   const missing = async (): Promise<string[]> =>
     (await queue.verify()).missing.map(({ WorkflowID }) => WorkflowID);
-  await expect.poll(missing, { timeout: 30_000 }).toEqual([unseen.workflowId]);
+  await expect.poll(missing).toEqual([unseen.workflowId]);
   const { code, stdout } = await queue.cli('verify');
   expect(code).toBe(1);
   expect(stdout).toContain(`workflow ${unseen.workflowId}`);
@@ -162,9 +158,7 @@ onQueue(
       await queue.run('continuing', [2]),
     ]);
     const args = ['backfill', '--since', '1h'] as const;
-    await expect
-      .poll(async () => (await queue.cli(...args)).stdout, { timeout: 60_000 })
-      .toMatch(/^6 closed runs/);
+    await expect.poll(async () => (await queue.cli(...args)).stdout).toMatch(/^6 closed runs/);
     expect((await queue.cli(...args)).stdout).toMatch(/: 0 had no batch/);
     const [own] = await queue.batchesOf(parent);
     const [child] = (await queue.batchesOf(parent)).slice(1);

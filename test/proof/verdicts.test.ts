@@ -1,5 +1,5 @@
 /** What `verify` says of batches that are neither certified nor tampered with, and of those that should not be. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { closeRuns } from '../../src/audit/ledger/closeRuns.js';
 import { dismissBatch } from '../../src/audit/ledger/dismissBatch.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
@@ -286,16 +286,18 @@ it('a run that closed before the audit was made is not missing', async () => {
   expect(audited.temporal.queries).toEqual([`TaskQueue = 'etl' AND CloseTime >= '${createdAt}'`]);
 });
 
-it('Temporal is asked for so many histories in a second, and more of those it has erased', async () => {
+it('each history takes a turn of those that Temporal has for a second, and one it has erased a tenth of it', async () => {
   for (let n = 0; n < 6; n++) await certified(1_000);
-  const seconds = async (): Promise<number> => {
-    const began = performance.now();
-    await audited.verify({ rate: new RateLimit(20, 1) });
-    return (performance.now() - began) / 1_000;
+  const rate = new RateLimit(10_000, 1);
+  const turns = vi.spyOn(rate, 'take');
+  const costs = async (): Promise<unknown[]> => {
+    turns.mockClear();
+    await audited.verify({ rate });
+    return turns.mock.calls.map(([, cost]) => cost);
   };
-  expect(await seconds()).toBeGreaterThan(0.24);
+  expect(await costs()).toEqual(Array(6).fill(1));
   audited.temporal.keptMs = 100;
-  expect(await seconds()).toBeLessThan(0.2);
+  expect(await costs()).toEqual(Array(6).fill(0.1));
 });
 
 it('pages of any number are told one batch at a time, and none is kept', async () => {

@@ -196,7 +196,7 @@ it('from the failure, a chain goes on in the run that failed, whether before or 
   const second = await batchOf(runId);
   expect(second.batch).toMatchObject({ PreviousLogID: first.batch.LogID, Resolution: 'open' });
   await expect
-    .poll(async () => (await read(first)).batch, { timeout: 20_000 })
+    .poll(async () => (await read(first)).batch)
     .toMatchObject({ Status: 'Continued', Resolution: 'replayed', ResolvedByLogID: first.batch.LogID });
 
   broken.clear();
@@ -234,7 +234,7 @@ it('refuses what must not be replayed, and says why', async () => {
     ...{ taskQueue, args: [waiting], workflowId: `waiting-${waiting}` },
   });
   const runs = (): Promise<unknown[]> => reader.runs([handle.firstExecutionRunId]);
-  await expect.poll(runs, { timeout: 20_000 }).toHaveLength(1);
+  await expect.poll(runs).toHaveLength(1);
   const [{ LogID }] = (await runs()) as [{ LogID: number }];
   expect((await refusal({ batchId: LogID, force: true })).refused).toContain(`Batch ${LogID} still runs`);
   letGo();
@@ -305,7 +305,7 @@ it('what a Schedule started is superseded when its backfill of the same time suc
   const backfilled = async (count: number): Promise<BatchRecord[]> => {
     await schedule.backfill({ start: due, end: due, overlap: 'ALLOW_ALL' });
     const started = async () => (await schedule.describe()).info.recentActions;
-    await expect.poll(async () => (await started()).length, { timeout: 20_000 }).toBe(count);
+    await expect.poll(async () => (await started()).length).toBe(count);
     return Promise.all((await started()).map(({ action }) => batchOf(action.workflow.firstExecutionRunId)));
   };
   try {
@@ -419,7 +419,7 @@ it(
     }
     const open = async () => (await reader.batches({ open: true, text: 'load bulk-' })).length;
     // The failed ones, and their failed replays.
-    await expect.poll(open, { timeout: 60_000 }).toBe(10);
+    await expect.poll(open).toBe(10);
   },
 );
 
@@ -432,13 +432,11 @@ it('a bulk that is stopped begins no more, and says how far it came', async () =
     args: [{ error: 'load stop-', parallel: 1 }],
   });
   const progress = (): Promise<unknown> => handle.query(PROGRESS_QUERY);
-  await expect.poll(progress, { timeout: 20_000 }).toEqual({ total: 2, outcomes: [] });
+  await expect.poll(progress).toEqual({ total: 2, outcomes: [] });
   await handle.signal(STOP_SIGNAL);
   letGo();
   expect(await handle.result()).toMatchObject({ total: 2, outcomes: [{ status: 'Success' }] });
-  await expect
-    .poll(async () => (await read(failed[0]!)).batch.Resolution, { timeout: 20_000 })
-    .toBe('replayed');
+  await expect.poll(async () => (await read(failed[0]!)).batch.Resolution).toBe('replayed');
   expect((await read(failed[1]!)).batch.Resolution).toBe('open');
 });
 
@@ -455,5 +453,5 @@ it('the audit with its replays is proven by the histories', async () => {
     return wrong;
   };
   // The last ones are not certified yet.
-  await expect.poll(problems, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(problems).toEqual([]);
 });

@@ -59,7 +59,7 @@ it('a worker that does not know the workflow type, or none on the task queue, is
   for (const outcome of outcomes) await rig.client.workflow.getHandle(runOf(outcome)).result();
   for (const { batch } of [forgotten, unserved]) {
     const resolution = async () => (await rig.reader.batch(batch.LogID))!.batch.Resolution;
-    await expect.poll(resolution, { timeout: 20_000 }).toBe('replayed');
+    await expect.poll(resolution).toBe('replayed');
   }
   for (const stop of stops) await stop();
 }, 240_000);
