@@ -6,7 +6,7 @@ const DEFAULT_LIMIT = 100;
 
 /**
  * The open batches that are to be replayed, the oldest first: of a batch and its replays that failed, too, the last; of a
- * batch and its children the parent, which starts them again.
+ * batch and its children, or their replays, the parent, which starts them again.
  */
 export async function openBatches(
   reader: AuditReader,
@@ -14,9 +14,13 @@ export async function openBatches(
 ): Promise<PipelineLog[]> {
   const open = await reader.batches({ open: true, since, pipeline, text: error });
   const replayed = new Set(open.map(({ ReplayOfLogID }) => ReplayOfLogID));
-  const logIDs = new Set<number | null>(open.map(({ LogID }) => LogID));
+  const byID = new Map<number | null, PipelineLog>(open.map((batch) => [batch.LogID, batch]));
+  const hasOpenParent = ({ ParentLogID, ReplayOfLogID }: PipelineLog): boolean => {
+    const before = byID.get(ReplayOfLogID);
+    return byID.has(ParentLogID) || (before !== undefined && hasOpenParent(before));
+  };
   return open
-    .filter((batch) => !replayed.has(batch.LogID) && !logIDs.has(batch.ParentLogID) && !isTriedAgain(batch))
+    .filter((batch) => !replayed.has(batch.LogID) && !hasOpenParent(batch) && !isTriedAgain(batch))
     .reverse()
     .slice(0, limit);
 }

@@ -32,6 +32,13 @@ export interface Settlement {
   readonly resolve: number[];
 }
 
+/** A batch as it was read, and what the history of one of its runs makes of it. */
+export interface Settled {
+  readonly record: BatchRecord;
+  readonly history: RunHistory;
+  readonly settlement: Settlement;
+}
+
 const NOTHING: Settlement = { run: {}, batch: {}, events: [], confirmed: [], raise: [], resolve: [] };
 
 export function settleRun(record: BatchRecord, history: RunHistory, now: string): Settlement {

@@ -39,21 +39,45 @@ export interface AuditedBatch {
   readonly Purged: Purged | null;
   /** With the batch itself; empty when it stands alone. */
   readonly Chain: readonly PipelineLog[];
+  /** The batches that those of the chain name, and that were purged. */
+  readonly PurgedLinks: readonly PurgedLink[];
   /** The page of its run in Temporal's Web UI. */
   readonly WebUI: string | null;
 }
 
-export const UNKNOWN: AuditedBatch = { Batch: null, Purged: null, Chain: [], WebUI: null };
+export interface PurgedLink extends Purged {
+  readonly LogID: number;
+}
+
+export const UNKNOWN: AuditedBatch = { Batch: null, Purged: null, Chain: [], PurgedLinks: [], WebUI: null };
 
 export async function auditedBatch(config: Config, audit: AuditReader, logID: number): Promise<AuditedBatch> {
   const chain = await replayChain(audit, logID);
   const batch = chain.find(({ LogID }) => LogID === logID) ?? null;
+  const gone = goneLinks(chain);
   return {
     Batch: batch,
     Purged: batch ? null : ((await purgeOf(audit, logID)) ?? null),
-    Chain: chain.length === 1 && batch ? [] : chain,
+    Chain: chain.length === 1 && batch && gone.length === 0 ? [] : chain,
+    PurgedLinks: await purgedOf(audit, gone),
     WebUI: (batch && runUrl(config, batch)) ?? null,
   };
+}
+
+/** The numbers that a chain names and does not have. */
+function goneLinks(chain: readonly PipelineLog[]): number[] {
+  const there = new Set(chain.map(({ LogID }) => LogID));
+  const links = chain.flatMap(({ ReplayOfLogID, ResolvedByLogID }) => [ReplayOfLogID, ResolvedByLogID]);
+  return [...new Set(links)].filter((link) => link !== null).filter((link) => !there.has(link));
+}
+
+async function purgedOf(audit: AuditReader, logIDs: readonly number[]): Promise<PurgedLink[]> {
+  const purged: PurgedLink[] = [];
+  for (const LogID of logIDs) {
+    const purge = await purgeOf(audit, LogID);
+    if (purge) purged.push({ LogID, ...purge });
+  }
+  return purged;
 }
 
 /** The systems that the batch's steps say they wrote to. */

@@ -1,7 +1,7 @@
 /** Batches and the rows that they have written, as text. */
 import { purgedText } from '../audit/noBatch.js';
 import type { PipelineLog } from '../domain/model.js';
-import type { AuditedBatch, Evidence } from './batchOfRows.js';
+import type { AuditedBatch, Evidence, PurgedLink } from './batchOfRows.js';
 import type { BatchOfRows, Lineage } from './findLineage.js';
 import type { WrittenRows, WrittenTable } from './findRows.js';
 import { count, dayAndTime, duration } from './format.js';
@@ -58,8 +58,8 @@ function lineageFacts(batch: BatchOfRows, system: string): Facts {
   return [rows, known, ...doubt, ...batchFacts(batch)];
 }
 
-function batchFacts({ Batch, Purged, Chain, WebUI }: AuditedBatch): Facts {
-  const chain: Facts = Chain.length > 0 ? [['Chain', chainText(Chain, Batch?.LogID)]] : [];
+function batchFacts({ Batch, Purged, Chain, PurgedLinks, WebUI }: AuditedBatch): Facts {
+  const chain: Facts = Chain.length > 0 ? [['Chain', chainText(Chain, PurgedLinks, Batch?.LogID)]] : [];
   if (!Batch) {
     const why = Purged ? purgedText(Purged) : 'not in this audit, and no purge has removed it';
     return [['Audit', why], ...chain];
@@ -88,11 +88,17 @@ function runText({ Namespace, WorkflowID, RunID }: PipelineLog): string {
   return oneLine(`${known}. For a link set temporal.ui in the configuration`);
 }
 
-function chainText(chain: readonly PipelineLog[], own: number | undefined): string {
+function chainText(
+  chain: readonly PipelineLog[],
+  purgedLinks: readonly PurgedLink[],
+  own: number | undefined,
+): string {
   const there = new Set(chain.map(({ LogID }) => LogID));
   const link = (what: string, logID: number | null): string[] => {
     if (logID === null) return [];
-    return [`${what} batch ${logID}${there.has(logID) ? '' : ' (not in this audit)'}`];
+    if (there.has(logID)) return [`${what} batch ${logID}`];
+    const purged = purgedLinks.find(({ LogID }) => LogID === logID);
+    return [`${what} batch ${logID} (${purged ? purgedText(purged) : 'not in this audit'})`];
   };
   const lines = chain.map(({ LogID, Status, StartTime, ReplayOfLogID, Resolution, ResolvedByLogID }) => {
     const isOwnRepair = ResolvedByLogID === LogID;

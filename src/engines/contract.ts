@@ -104,8 +104,8 @@ export interface AuditTransaction {
   readBatches(logIDs: readonly number[]): Promise<BatchRecord[]>;
   /** The batches that continue these: their PreviousLogID is one of the LogIDs. */
   findSuccessors(logIDs: readonly number[]): Promise<PipelineLog[]>;
-  /** The open batches that these started as children: their ParentLogID is one of the LogIDs. */
-  findOpenChildren(logIDs: readonly number[]): Promise<PipelineLog[]>;
+  /** The open batches that these started as children, or that are replays of these. */
+  findOpenDependents(logIDs: readonly number[]): Promise<PipelineLog[]>;
   /** The batches that Schedules started for these times, but not those that went on as another one (`Continued`). */
   findScheduled(windows: readonly ScheduleWindow[]): Promise<PipelineLog[]>;
   findAlerts(logIDs: readonly number[]): Promise<Alert[]>;
@@ -114,8 +114,9 @@ export interface AuditTransaction {
   /** The latest seal of each of these batches that has one. */
   findSeals(logIDs: readonly number[]): Promise<Seal[]>;
   /**
-   * The end of the chain of seals. Nobody else adds to the chain until the transaction ends; to be called after all
-   * batches were locked, so that two transactions don't wait for each other.
+   * The end of the chain of seals. Nobody else adds to the chain until the transaction ends, and what is read from now on
+   * shows what all have committed who did before. To be called after the batches were locked that the transaction is
+   * about, so that two don't wait for each other; one that locks more of them later may have to be run again.
    */
   lastSeal(): Promise<Seal | undefined>;
 

@@ -22,6 +22,7 @@ export type Ability =
   | 'readOnly'
   | 'full'
   | 'holdLock'
+  | 'seeWaiting'
   | 'duplicateBatch'
   | 'wrongPassword'
   | 'unreachableHost'
@@ -76,6 +77,8 @@ export interface Place {
   fill?(store: AuditStore): Promise<{ undo: () => Promise<void> }>;
   /** Locks out every other writer of the tables, until `release`. */
   holdLock?(): Promise<{ release: () => Promise<void> }>;
+  /** Whether a statement on this schema waits for another transaction. */
+  isWaiting?(): Promise<boolean>;
 }
 
 export interface Login {

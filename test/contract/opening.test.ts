@@ -281,7 +281,7 @@ everyEngine('opening', ({ audit, ifAble }) => {
         await tx.readBatches([]),
         await tx.findSuccessors([]),
         await tx.findScheduled([]),
-        await tx.findOpenChildren([]),
+        await tx.findOpenDependents([]),
         await tx.findAlerts([]),
         await tx.findEvents([]),
         await tx.addEvents([]),

@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { TemporalReader } from '../../src/audit/temporalReader.js';
 import { holds } from '../../src/audit/verdict.js';
 import { verifyAudit } from '../../src/audit/verifyAudit.js';
@@ -16,6 +18,8 @@ import type { AuditReader } from '../../src/engines/contract.js';
 import { runCli } from '../cli/runCli.js';
 import { temporalAddress } from '../support/temporal.js';
 import { Rig } from './rig.js';
+
+const { IndexedValueType } = temporal.api.enums.v1;
 
 /** The batch that one test had erased in Temporal, which the audit can't hide. */
 let erased: number | undefined;
@@ -93,6 +97,42 @@ it('from its start, a failed batch runs again as a batch of its own, with the sa
     ...{ StepName: 'resolution', Message: `replayed by batch ${again.batch.LogID}` },
   });
 });
+
+it.each(['start', 'failure'] as const)(
+  'from the %s, it keeps its memo, its search attributes and its task queue, also when it is replayed by another one',
+  async (from) => {
+    const name = `Ticket${randomUUID().slice(0, 8)}`;
+    await client.connection.operatorService.addSearchAttributes({
+      ...{ namespace: 'default', searchAttributes: { [name]: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD } },
+    });
+    const ticket = defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
+    const typedSearchAttributes = [{ key: ticket, value: 'T-7' }];
+    const file = randomUUID();
+    broken.add(`load ${file}`);
+    const ownQueue = `own-${file}`;
+    const stop = await rig.startWorker({ taskQueue: ownQueue });
+    const workflowId = `kept-${file}`;
+    const start = (): Promise<WorkflowHandle> =>
+      client.workflow.start('twoSteps', {
+        ...{ taskQueue: ownQueue, workflowId, args: [file], memo: { ticket: 7 }, typedSearchAttributes },
+      });
+    // The server takes the name after a while.
+    const handle = await vi.waitFor(start, { timeout: 20_000 });
+    await handle.result().catch(() => undefined);
+    const { runId } = await handle.describe();
+    const failed = await batchOf(runId);
+    broken.clear();
+
+    const again = await replayed({ batchId: failed.batch.LogID, from });
+    await stop();
+    expect(again.batch).toMatchObject({ Status: 'Success', TaskQueue: ownQueue });
+    const kept = await client.workflow.getHandle(workflowId).describe();
+    expect(kept.runId).not.toBe(runId);
+    expect(kept).toMatchObject({ taskQueue: ownQueue, memo: { ticket: 7 } });
+    expect(kept.typedSearchAttributes.get(ticket)).toBe('T-7');
+  },
+  60_000,
+);
 
 it('from the failure, it goes on with the same number, and keeps the steps that had succeeded', async () => {
   const failed = await failedBatch();

@@ -62,6 +62,22 @@ it('removes what is old, over and not open, in a batch of its own, and all that 
   expect(said(await queue.verify(digestBefore))).toBe('');
 });
 
+it('is named, with the purge, where one that stays is linked to it', async () => {
+  const failed = await queue.run('failsUntilReplayed');
+  const { LogID, WorkflowID } = failed.batch;
+  expect(await queue.cli('replay', String(LogID))).toMatchObject({ code: 0 });
+  const again = await queue.certified({ workflowId: WorkflowID! });
+  const { record } = await queue.purge(again, { keepFailed: true });
+  expect(await queue.left([failed, again])).toEqual([LogID]);
+  const [by, purge] = [again, record].map(({ batch }) => batch.LogID);
+  const { stdout } = await queue.cli('rows', String(LogID));
+  expect(stdout).toMatch(
+    new RegExp(`\\nChain +${LogID} .*replayed by batch ${by} \\(was purged by batch ${purge} at 20.*Z\\)`),
+  );
+  const json = (await queue.cli('rows', String(LogID), '--json')).stdout;
+  expect(JSON.parse(json)).toMatchObject({ PurgedLinks: [{ LogID: by, PurgedByLogID: purge }] });
+});
+
 it('takes no batch for deleted that was purged while verify compared the tables', async () => {
   let looks = 0;
   const strays = async () =>

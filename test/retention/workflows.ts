@@ -1,5 +1,12 @@
 /** What leaves batches behind, and the ready-made purge and replay. */
-import { condition, defineSignal, executeChild, proxyActivities, setHandler } from '@temporalio/workflow';
+import {
+  condition,
+  defineSignal,
+  executeChild,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 
 export { purgeAudit, replayBatch } from '../../src/workflows/index.js';
 
@@ -11,6 +18,10 @@ const { step } = proxyActivities<Steps>({ startToCloseTimeout: '1 minute', retry
 
 export async function oneStep(fails = false): Promise<void> {
   await step(fails);
+}
+
+export async function failsUntilReplayed(): Promise<void> {
+  await step(workflowInfo().memo?.['batchtrailReplay'] === undefined);
 }
 
 /** Goes on until it is told to end. */

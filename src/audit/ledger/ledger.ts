@@ -7,6 +7,7 @@ import { rootOf, sealable } from '../proof.js';
 export class Ledger {
   readonly #changed = new Set<number>();
   readonly #certified = new Map<number, BatchRecord>();
+  #chainEnd: Promise<Seal | undefined> | undefined;
 
   constructor(
     readonly tx: AuditTransaction,
@@ -25,6 +26,11 @@ export class Ledger {
     this.#certified.set(LogID, record);
   }
 
+  /** From here on nobody else seals anything until this transaction ends. */
+  holdChain(): Promise<Seal | undefined> {
+    return (this.#chainEnd ??= this.tx.lastSeal());
+  }
+
   async seal(): Promise<void> {
     const before = new Map(
       (await this.tx.findSeals([...this.#changed])).map((seal): [number, Seal] => [seal.LogID, seal]),
@@ -35,7 +41,7 @@ export class Ledger {
       ...(await this.tx.readBatches(stale)),
     ];
     if (records.length === 0) return;
-    let last = await this.tx.lastSeal();
+    let last = await this.holdChain();
     const seals: Seal[] = [];
     for (const record of records) {
       const { LogID } = record.batch;

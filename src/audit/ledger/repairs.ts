@@ -4,17 +4,34 @@ import { FAILED_STATUSES } from '../../domain/model.js';
 import type { ScheduleWindow } from '../../engines/contract.js';
 import type { RunHistory } from '../history.js';
 import { isTriedAgain } from '../openBatches.js';
+import type { Settled } from '../settle.js';
 import { batchesByID } from './find.js';
 import type { Ledger } from './ledger.js';
 import type { Resolving } from './resolveBatch.js';
 import { resolveBatch } from './resolveBatch.js';
 
+/**
+ * What failed, and what has done its work, may be closed in any order, also at the same moment by two workers. So either
+ * looks for the other, and holds what lets only one of them look at a time: the second one finds what the first has left.
+ */
+export async function resolveRepaired(ledger: Ledger, settled: readonly Settled[]): Promise<void> {
+  for (const { record, history, settlement } of settled) {
+    if (settlement.batch.Status === 'Success') {
+      await supersedeRetriedRuns(ledger, record.batch, record.batch.LogID);
+      await resolveReplayed(ledger, record.batch);
+    }
+    if (settlement.batch.Resolution === 'replayed') {
+      await resolveRedoneChildren(ledger, record.batch, history);
+    }
+    if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
+  }
+  const closed = settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch }));
+  await resolveLateDependents(ledger, closed);
+  await supersedeScheduled(ledger, closed);
+}
+
 /** Temporal's workflow retry made a new batch of each try; the one that succeeds settles those before it. */
-export async function supersedeRetriedRuns(
-  ledger: Ledger,
-  last: PipelineLog,
-  successID: number,
-): Promise<void> {
+async function supersedeRetriedRuns(ledger: Ledger, last: PipelineLog, successID: number): Promise<void> {
   for (let logID = last.PreviousLogID; logID !== null;) {
     const [previous] = await ledger.tx.lockBatches([logID]);
     // It was purged, and so it is not open.
@@ -28,20 +45,20 @@ export async function supersedeRetriedRuns(
 }
 
 /** What failed and was done again is repaired by the replay that succeeds, and so are the replays between that failed. */
-export async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
+async function resolveReplayed(ledger: Ledger, success: PipelineLog): Promise<void> {
   for (let logID = success.ReplayOfLogID; logID !== null;) {
     const [failed] = await ledger.tx.lockBatches([logID]);
     // It was purged, and so it is not open.
     if (!failed) return;
     const resolution = { Resolution: 'replayed', ResolvedByLogID: success.LogID } as const;
     if (failed.Resolution === 'open') await resolveBatch(ledger, failed, resolution);
-    await resolveChildren(ledger, failed.LogID, resolution);
+    await resolveDependents(ledger, failed.LogID, resolution);
     await supersedeRetriedRuns(ledger, failed, success.LogID);
     logID = failed.ReplayOfLogID;
   }
 }
 
-export async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<void> {
+async function supersedeFromSuccessor(ledger: Ledger, logID: number): Promise<void> {
   const successorOf = async (of: number): Promise<PipelineLog | undefined> => {
     const successors = await ledger.tx.findSuccessors([of]);
     return successors.sort((a, b) => a.LogID - b.LogID)[0];
@@ -55,19 +72,20 @@ export async function supersedeFromSuccessor(ledger: Ledger, logID: number): Pro
 
 /**
  * What a Schedule starts for one nominal time is done when a later run for that time succeeds: a backfill starts it again.
- * The later one may have been closed before the one that failed, so either asks for the other.
+ * They have no row in common, but each who closes one ends with a seal.
  */
-export async function supersedeScheduled(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
+async function supersedeScheduled(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
   const { tx } = ledger;
   const windows = new Map(closed.filter(isDecided).map((batch) => [windowOf(batch), batch]));
   if (windows.size === 0) return;
+  await ledger.holdChain();
   const found = await tx.findScheduled([...windows.values()]);
   const successes = found.filter(({ Status }) => Status === 'Success').sort(byStart);
-  if (successes.length === 0) return;
-  // One that goes on by what is known here may be closed by another transaction at this moment.
-  const others = found.filter(({ Status, Resolution }) => Status === 'Running' || Resolution === 'open');
-  for (const failed of await tx.lockBatches(others.map(({ LogID }) => LogID))) {
-    const later = successes.find((one) => windowOf(one) === windowOf(failed) && byStart(failed, one) < 0);
+  const laterOf = (failed: PipelineLog): PipelineLog | undefined =>
+    successes.find((one) => windowOf(one) === windowOf(failed) && byStart(failed, one) < 0);
+  const repaired = found.filter((batch) => batch.Resolution === 'open' && laterOf(batch));
+  for (const failed of await tx.lockBatches(repaired.map(({ LogID }) => LogID))) {
+    const later = laterOf(failed);
     if (failed.Resolution === 'open' && later) await supersede(ledger, failed, later.LogID);
   }
 }
@@ -90,18 +108,18 @@ async function supersede(ledger: Ledger, failed: PipelineLog, successID: number)
   const resolution = { Resolution: 'superseded', ResolvedByLogID: successID } as const;
   // Whoever goes on from a batch that was tried again has recovered it.
   await resolveBatch(ledger, failed, resolution, isTriedAgain(failed) ? { RetryStatus: 'recovered' } : {});
-  await resolveChildren(ledger, failed.LogID, resolution);
+  await resolveDependents(ledger, failed.LogID, resolution);
 }
 
-/** Who does the work of a batch again starts its children again, too. */
-async function resolveChildren(
+/** Who does the work of a batch again starts its children again, too, and does what its failed replays did not. */
+async function resolveDependents(
   ledger: Ledger,
-  parentID: number,
+  logID: number,
   resolution: Resolving,
-  isMeant: (child: PipelineLog) => boolean = () => true,
+  isMeant: (dependent: PipelineLog) => boolean = () => true,
 ): Promise<void> {
-  const children = (await ledger.tx.findOpenChildren([parentID])).filter(isMeant);
-  await resolveOpen(ledger, children, () => resolution);
+  const dependents = (await ledger.tx.findOpenDependents([logID])).filter(isMeant);
+  await resolveOpen(ledger, dependents, () => resolution);
 }
 
 async function resolveOpen(
@@ -116,48 +134,54 @@ async function resolveOpen(
     if (isTriedAgain(batch)) await supersede(ledger, batch, ResolvedByLogID!);
     else {
       await resolveBatch(ledger, batch, { Resolution, ResolvedByLogID });
-      await resolveChildren(ledger, batch.LogID, { Resolution, ResolvedByLogID });
+      await resolveDependents(ledger, batch.LogID, { Resolution, ResolvedByLogID });
     }
   }
 }
 
 /** A reset does again what came after its point; children that had ended before are kept, however they ended. */
-export async function resolveRedoneChildren(
+async function resolveRedoneChildren(
   ledger: Ledger,
   { LogID }: PipelineLog,
   { redone }: RunHistory,
 ): Promise<void> {
   if (redone.length === 0) return;
-  await resolveChildren(ledger, LogID, { Resolution: 'replayed', ResolvedByLogID: LogID }, ({ StartTime }) =>
-    redone.some(({ from, to }) => StartTime >= from && StartTime < to),
+  await resolveDependents(
+    ledger,
+    LogID,
+    { Resolution: 'replayed', ResolvedByLogID: LogID },
+    ({ StartTime }) => redone.some(({ from, to }) => StartTime >= from && StartTime < to),
   );
 }
 
-/** The work of its parent may have been done again before the child was closed. */
-export async function resolveLateChildren(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
+/**
+ * What a child, or a replay, is to do may have been done again before it was closed. The batch that it belongs to is locked
+ * by whoever repairs that one, too.
+ */
+async function resolveLateDependents(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
   const { tx } = ledger;
-  const late = closed.filter(
-    ({ ParentLogID, Status }) => ParentLogID !== null && FAILED_STATUSES.includes(Status),
-  );
+  const late = closed.filter((batch) => originOf(batch) !== null && FAILED_STATUSES.includes(batch.Status));
   if (late.length === 0) return;
-  const parents = await batchesByID(
-    tx,
-    late.map(({ ParentLogID }) => ParentLogID!),
-  );
+  const locked = await tx.lockBatches([...new Set(late.map((batch) => originOf(batch)!))]);
+  const origins = new Map(locked.map((origin) => [origin.LogID, origin]));
   const repairers = await batchesByID(
     tx,
-    [...parents.values()].flatMap(({ ResolvedByLogID }) => ResolvedByLogID ?? []),
+    locked.flatMap(({ ResolvedByLogID }) => ResolvedByLogID ?? []),
   );
-  const resolutionOf = ({ ParentLogID, StartTime }: PipelineLog): Resolving | undefined => {
-    const { Resolution, ResolvedByLogID } = parents.get(ParentLogID!) ?? {};
-    if (Resolution !== 'replayed' && Resolution !== 'superseded') return undefined;
+  const resolutionOf = (batch: PipelineLog): Resolving | undefined => {
+    const origin = origins.get(originOf(batch)!);
+    if (origin?.Resolution !== 'replayed' && origin?.Resolution !== 'superseded') return undefined;
+    const { Resolution, ResolvedByLogID } = origin;
     const repairer = repairers.get(ResolvedByLogID!);
-    // After a reset it may be a child of either run.
-    const isAnother = repairer !== undefined && repairer.LogID !== ParentLogID;
-    return isAnother && StartTime < repairer.StartTime
-      ? { Resolution, ResolvedByLogID: ResolvedByLogID! }
-      : undefined;
+    // After a reset it may be of either run.
+    const isAnother = repairer !== undefined && repairer.LogID !== origin.LogID;
+    return isAnother && batch.StartTime < repairer.StartTime ? { Resolution, ResolvedByLogID } : undefined;
   };
-  const repaired = late.filter((child) => resolutionOf(child) !== undefined);
-  await resolveOpen(ledger, repaired, (child) => resolutionOf(child)!);
+  const repaired = late.filter((batch) => resolutionOf(batch) !== undefined);
+  await resolveOpen(ledger, repaired, (batch) => resolutionOf(batch)!);
+}
+
+/** The batch that has started it, or that it replays. */
+function originOf({ ParentLogID, ReplayOfLogID }: PipelineLog): number | null {
+  return ParentLogID ?? ReplayOfLogID;
 }

@@ -4,17 +4,10 @@ import type { RunHistory } from '../history.js';
 import { hashed } from '../proof.js';
 import { inputEvent, keptInput } from '../recordedInput.js';
 import { settleRun } from '../settle.js';
-import type { Settlement } from '../settle.js';
+import type { Settled, Settlement } from '../settle.js';
 import type { Ledger } from './ledger.js';
 import { openRuns } from './openRuns.js';
-import {
-  resolveLateChildren,
-  resolveRedoneChildren,
-  resolveReplayed,
-  supersedeFromSuccessor,
-  supersedeRetriedRuns,
-  supersedeScheduled,
-} from './repairs.js';
+import { resolveRepaired } from './repairs.js';
 
 /**
  * Closes runs by their histories: statuses, counts, retries and alerts as Temporal knows them. Answers the runs as they
@@ -51,30 +44,10 @@ async function settleRound(
     .filter(({ record, history }) => !isCertified(record, history))
     .map(({ record, history }) => ({ record, history, settlement: settle(record, history, now) }));
   const runs = await writeSettlements(ledger, settled);
-  for (const { record, history, settlement } of settled) {
-    if (settlement.batch.Status === 'Success') {
-      await supersedeRetriedRuns(ledger, record.batch, record.batch.LogID);
-      await resolveReplayed(ledger, record.batch);
-    }
-    if (settlement.batch.Resolution === 'replayed') {
-      await resolveRedoneChildren(ledger, record.batch, history);
-    }
-    // The try that succeeded may have been closed before this one, by another worker.
-    if (history.end?.willRetry) await supersedeFromSuccessor(ledger, record.batch.LogID);
-  }
-  const closed = settled.map(({ record, settlement }) => ({ ...record.batch, ...settlement.batch }));
-  await supersedeScheduled(ledger, closed);
-  await resolveLateChildren(ledger, closed);
   return runs.filter((_, index) => !wasCertified(settled[index]!));
 }
 
-export interface Settled {
-  readonly record: BatchRecord;
-  readonly history: RunHistory;
-  readonly settlement: Settlement;
-}
-
-/** Answers the runs as they are then, in the order of the argument. */
+/** With what that means for other batches. Answers the runs as they are then, in the order of the argument. */
 export async function writeSettlements(ledger: Ledger, settled: readonly Settled[]): Promise<PipelineRun[]> {
   const { tx, now } = ledger;
   const all = <T>(part: (settlement: Settlement) => T[]): T[] =>
@@ -93,6 +66,7 @@ export async function writeSettlements(ledger: Ledger, settled: readonly Settled
     now,
   );
   for (const record of after) ledger.certified(record);
+  await resolveRepaired(ledger, settled);
   return runs;
 }
 

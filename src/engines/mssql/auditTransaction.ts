@@ -40,7 +40,7 @@ export function auditTransaction(session: Session, sql: Statements): AuditTransa
     lockBatches: (logIDs) => findBatches(sql.lockBatches, logIDs),
     readBatches: (logIDs) => readBatches(session, sql, sql.lockBatches, logIDs),
     findSuccessors: (logIDs) => findBatches(sql.findSuccessors, logIDs),
-    findOpenChildren: (logIDs) => findBatches(sql.findOpenChildren, logIDs),
+    findOpenDependents: (logIDs) => findBatches(sql.findOpenDependents, logIDs),
     findScheduled: (windows) => run(sql.findScheduled, SCHEDULE_WINDOW, windows, PIPELINE_LOG_COLUMNS),
     findAlerts: (logIDs) =>
       run<{ LogID: number }, Alert>(sql.findAlerts, ['LogID'], inOrder(logIDs), ALERT_COLUMNS),

@@ -65,8 +65,11 @@ export function statements(schema: string) {
       `${select(PIPELINE_EVENT_COLUMNS, events)} ${isIn('LogID', given)} ORDER BY [EventTime], [Attempt], ${isLast('EventType', 'start')}, [EventNo]`,
     findSuccessors: (given: string) =>
       `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('PreviousLogID', given, 'LogID')} AND [PreviousLogID] IS NOT NULL`,
-    findOpenChildren: (given: string) =>
-      `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn('ParentLogID', given, 'LogID')} AND [Resolution] = N'open'`,
+    findOpenDependents: (given: string) =>
+      ['ParentLogID', 'ReplayOfLogID']
+        .map((link) => `${select(PIPELINE_LOG_COLUMNS, batches)} ${isIn(link, given, 'LogID')}`)
+        .map((linked) => `${linked} AND [Resolution] = N'open'`)
+        .join(' UNION ALL '),
     findScheduled: (given: string) =>
       `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given} AS given JOIN ${batches} AS known
        ON ${SCHEDULE_WINDOW.map((column) => `known.[${column}] = given.[${column}]`).join(' AND ')}

@@ -51,7 +51,7 @@ export function auditTransaction(client: pg.ClientBase, sql: Statements): AuditT
     readBatches: async (logIDs) =>
       logIDs.length === 0 ? [] : readBatches(client, sql, sql.lockBatches, logIDs),
     findSuccessors: (logIDs) => find(sql.findSuccessors, logIDs, readBatchRow),
-    findOpenChildren: (logIDs) => find(sql.findOpenChildren, logIDs, readBatchRow),
+    findOpenDependents: (logIDs) => find(sql.findOpenDependents, logIDs, readBatchRow),
     findScheduled: async (windows) =>
       windows.length === 0
         ? []

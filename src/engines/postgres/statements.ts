@@ -60,7 +60,8 @@ export function statements(schema: string) {
     lockBatches: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
     holdBatches: `SELECT LogID FROM ${batches} WHERE LogID = ANY ($1::integer[]) ORDER BY LogID FOR UPDATE`,
     findSuccessors: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE PreviousLogID = ANY ($1::integer[]) ORDER BY LogID`,
-    findOpenChildren: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE ParentLogID = ANY ($1::integer[]) AND Resolution = 'open' ORDER BY LogID`,
+    findOpenDependents: `${select(PIPELINE_LOG_COLUMNS, batches)} WHERE Resolution = 'open'
+      AND (ParentLogID = ANY ($1::integer[]) OR ReplayOfLogID = ANY ($1::integer[])) ORDER BY LogID`,
     findScheduled: `SELECT ${list(PIPELINE_LOG_COLUMNS, 'known')} FROM ${given(SCHEDULE_WINDOW)}
       JOIN ${batches} AS known USING (${list(SCHEDULE_WINDOW)})
       WHERE known.ScheduledTime IS NOT NULL AND known.Status <> 'Continued' ORDER BY known.LogID`,

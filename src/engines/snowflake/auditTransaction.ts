@@ -19,8 +19,9 @@ import { LOCKED_COLUMNS, LockedBatches } from './lockedBatches.js';
 import { openBatches } from './openBatches.js';
 import { belongings, readRecords, rowsOf } from './records.js';
 import { findSeals, insertSeals, lastSeal } from './seals.js';
+import { rowReader } from './rows.js';
 import type { Row } from './session.js';
-import { BATCH_TABLES, ids, time } from './statements.js';
+import { BATCH_TABLES, ids, readList, time } from './statements.js';
 import { Tables } from './tables.js';
 import { takeTurn } from './takeTurn.js';
 
@@ -68,14 +69,7 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     },
     findSuccessors: (logIDs) =>
       tables.find<PipelineLog>('PipelineLog', PIPELINE_LOG_COLUMNS, 'PreviousLogID', logIDs),
-    findOpenChildren: (logIDs) =>
-      tables.findByKeys<PipelineLog, Pick<PipelineLog, 'ParentLogID'>>(
-        'PipelineLog',
-        PIPELINE_LOG_COLUMNS,
-        logIDs.map((ParentLogID) => ({ ParentLogID })),
-        ['ParentLogID'],
-        "T.Resolution = 'open'",
-      ),
+    findOpenDependents: (logIDs) => findOpenDependents(tables, logIDs),
     findScheduled: (windows) =>
       tables.findByKeys<PipelineLog, ScheduleWindow>(
         'PipelineLog',
@@ -131,4 +125,15 @@ export function auditTransaction(frame: Frame, schema: string): AuditTransaction
     advance: async (scope, watermark) =>
       tables.update('Turn', `Watermark = ${time('?')}`, 'Scope', [scope], [Date.parse(watermark)]),
   };
+}
+
+async function findOpenDependents(tables: Tables, logIDs: readonly number[]): Promise<PipelineLog[]> {
+  if (logIDs.length === 0) return [];
+  const { text, binds } = ids(logIDs);
+  const rows = await tables.frame.read(['PipelineLog'], {
+    text: `SELECT ${readList(PIPELINE_LOG_COLUMNS)} FROM ${tables.name('PipelineLog')} T
+      WHERE T.Resolution = 'open' AND (T.ParentLogID IN ${text} OR T.ReplayOfLogID IN ${text})`,
+    binds: [...binds, ...binds],
+  });
+  return rows.map(rowReader<PipelineLog>(PIPELINE_LOG_COLUMNS));
 }

@@ -31,8 +31,9 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
   const findBatch = db.prepare('SELECT * FROM PipelineLog WHERE LogID = ?');
   const findOrigin = db.prepare('SELECT * FROM PipelineLog WHERE OriginalRunID = ? AND Namespace = ?');
   const findSuccessors = db.prepare('SELECT * FROM PipelineLog WHERE PreviousLogID = ?');
-  const findOpenChildren = db.prepare(
-    "SELECT * FROM PipelineLog WHERE ParentLogID = ? AND Resolution = 'open'",
+  const findOpenDependents = db.prepare(
+    `SELECT * FROM PipelineLog WHERE ParentLogID = :logID AND Resolution = 'open'
+     UNION ALL SELECT * FROM PipelineLog WHERE ReplayOfLogID = :logID AND Resolution = 'open'`,
   );
   const findScheduled = db.prepare(
     "SELECT * FROM PipelineLog WHERE Namespace = ? AND ScheduleID = ? AND ScheduledTime = ? AND Status <> 'Continued'",
@@ -79,7 +80,8 @@ export function auditTransaction(db: Database.Database): AuditTransaction {
     lockBatches: findBatches,
     readBatches: async (logIDs) => logIDs.map(readBatch).filter((record) => record !== undefined),
     findSuccessors: async (logIDs) => each<PipelineLog>(findSuccessors, logIDs),
-    findOpenChildren: async (logIDs) => each<PipelineLog>(findOpenChildren, logIDs),
+    findOpenDependents: async (logIDs) =>
+      logIDs.flatMap((logID) => findOpenDependents.all({ logID }).map((row) => fromStored<PipelineLog>(row))),
     findScheduled: async (windows) =>
       windows.flatMap((window) =>
         findScheduled.all(valuesOf(window, SCHEDULE_WINDOW)).map((row) => fromStored<PipelineLog>(row)),

@@ -18,6 +18,7 @@ export const mssql: EngineUnderTest = {
     readOnly: 'a database is read-only for all or nobody',
     full: "a server's disk can't be filled from outside",
     duplicateBatch: 'SQL Server enforces the unique key',
+    seeWaiting: "who waits for whom is told by views that SQL Server's stand-in does not have",
   },
   bad: {
     wrongPassword: () => changed((to) => (to.password = SECRET)),

@@ -144,5 +144,11 @@ function placeAt(schema: string): Place {
         },
       };
     },
+    isWaiting: async () => {
+      const waiting = await run(
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%${schema}%'`,
+      );
+      return waiting.length > 0;
+    },
   };
 }

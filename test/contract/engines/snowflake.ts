@@ -26,6 +26,7 @@ export const snowflake: EngineUnderTest = {
     serverTimeZone: 'TIMESTAMP_NTZ knows no time zone',
     readOnly: 'Snowflake has no read-only databases',
     full: 'Snowflake has no disk that could be full',
+    seeWaiting: 'which statement waits can only be seen some time later',
     ...(isEndpoint ? {} : { users: 'no users are made in an account', restart: 'nobody restarts Snowflake' }),
   },
   bad: {

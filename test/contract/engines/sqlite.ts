@@ -16,6 +16,7 @@ export const sqlite: EngineUnderTest = {
     restart: 'SQLite has no server',
     endConnections: 'SQLite has no server',
     serverTimeZone: 'SQLite has no server',
+    seeWaiting: 'SQLite lets one transaction write at a time',
     duplicateBatch: 'SQLite enforces the unique key',
     wrongPassword: 'SQLite has no passwords',
     unreachableHost: 'SQLite has no host',
