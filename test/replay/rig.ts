@@ -8,6 +8,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory, NativeConnection } from '@temporalio/worker';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import Database from 'better-sqlite3';
 import { vi } from 'vitest';
 import type { AuditSettings } from '../../src/config.js';
 import type { BatchRecord, PipelineLog } from '../../src/domain/model.js';
@@ -49,8 +50,20 @@ export class Rig {
   async open(): Promise<void> {
     this.client = await connectClient();
     this.connection = await connectWorker();
+    await this.#numberBatches();
     this.#stop = await this.startWorker({});
     this.reader = await engine.openAuditReader(this.audit);
+  }
+
+  /** The workflow ids of replays have a batch's number: tests that run at the same time must not have the same ones. */
+  async #numberBatches(): Promise<void> {
+    const store = await engine.openAuditStore(this.audit);
+    await store.migrate();
+    await store.close();
+    const db = new Database(join(this.folder, 'Audit.db'));
+    const last = 10_000 * Number(process.env['VITEST_POOL_ID']);
+    db.prepare(`INSERT INTO sqlite_sequence VALUES ('PipelineLog', ?)`).run(last);
+    db.close();
   }
 
   async close(): Promise<void> {
