@@ -1,4 +1,4 @@
-/** Workers as processes of their own, in place of the rig's: to be killed, or to have a clock of their own. */
+/** Workers as processes of their own: to be killed, or to have a clock of their own. */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,19 +21,24 @@ export class WorkerProcess {
   /** Takes over the rig's task queue and its audit. */
   static async inPlaceOf(rig: Rig, more: Pick<WorkerSettings, 'clockOffsetMs'> = {}): Promise<WorkerProcess> {
     await rig.stopWorker();
-    const auditUrl = `sqlite:${join(rig.folder, 'audit')}`;
+    const { folder, taskQueue, connections } = rig;
+    const auditUrl = `sqlite:${join(folder, 'audit')}`;
+    return WorkerProcess.create(folder, { taskQueue, auditUrl, connections, ...more });
+  }
+
+  /** Of the ready-made workflows, whose bundle is put in the folder. */
+  static async create(
+    folder: string,
+    settings: Omit<WorkerSettings, 'address' | 'bundleFile'>,
+  ): Promise<WorkerProcess> {
     const { code } = await bundleWorkflowCode({
       workflowsPath: WORKFLOWS,
-      plugins: [new BatchtrailPlugin({ audit: { url: auditUrl } })],
+      plugins: [new BatchtrailPlugin({ audit: { url: settings.auditUrl } })],
       logger: new DefaultLogger('ERROR'),
     });
-    const bundleFile = join(rig.folder, 'bundle.js');
+    const bundleFile = join(folder, 'bundle.js');
     writeFileSync(bundleFile, code);
-    const { taskQueue, connections } = rig;
-    return new WorkerProcess({
-      ...{ address: temporalAddress(), taskQueue, bundleFile, auditUrl, connections },
-      ...more,
-    });
+    return new WorkerProcess({ address: temporalAddress(), bundleFile, ...settings });
   }
 
   async start(): Promise<void> {
