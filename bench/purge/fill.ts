@@ -12,8 +12,9 @@ export const EVENTS_PER_BATCH = STEPS * 2;
 const AT_ONCE = 5_000;
 const FIRST = Date.parse('2024-01-01T00:00:00.000Z');
 
+const timeOf = (n: number): number => FIRST + n * 60_000;
 /** When batch n began: a minute after the one before it. */
-export const startOf = (n: number): string => isoTime(FIRST + n * 60_000);
+export const startOf = (n: number): string => isoTime(timeOf(n));
 
 export async function fill(store: AuditStore, batches: number): Promise<void> {
   for (let from = 0; from < batches; from += AT_ONCE) {
@@ -40,14 +41,20 @@ export async function fill(store: AuditStore, batches: number): Promise<void> {
   }
 }
 
+/** As Temporal makes them: they begin with the time. */
+function runID(time: number): string {
+  const digits = time.toString(16).padStart(12, '0');
+  return `${digits.slice(0, 8)}-${digits.slice(8)}-7${randomUUID().slice(15)}`;
+}
+
 /** A hundred pipelines take turns. */
 function newBatch(n: number): NewBatch {
-  const RunID = randomUUID();
+  const RunID = runID(timeOf(n));
   return {
     ...NO_COUNTS,
     PipelineName: `pipeline ${n % 100}`,
     StartTime: startOf(n),
-    EndTime: isoTime(FIRST + n * 60_000 + 4_000),
+    EndTime: isoTime(timeOf(n) + 4_000),
     DurationMs: 4_000,
     Status: 'Success',
     RowsProcessed: n,
