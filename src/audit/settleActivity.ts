@@ -1,7 +1,8 @@
 import { isLate, lostEnd, markLate } from '../domain/merge.js';
 import type { PipelineEvent } from '../domain/model.js';
 import { NO_DETAILS } from '../domain/model.js';
-import type { HistoryActivity, RunEnd } from './history.js';
+import type { RunEnd } from './history.js';
+import type { HistoryActivity } from './historyActivities.js';
 import type { Timeline } from './timeline.js';
 
 /** An activity that some other worker tried thousands of times gets no thousands of rows that nobody saw. */

@@ -163,16 +163,21 @@ describe('verify', () => {
   });
 
   it('finds events that changed places', async () => {
+    let moved: PipelineEvent[] = [];
     const found = await verifyAfter((db) => {
       const times = db
         .prepare('SELECT EventID, EventTime FROM PipelineEvent WHERE LogID = 1 ORDER BY EventTime')
         .all() as PipelineEvent[];
       const [first, last] = [times[0]!, times.at(-1)!];
+      moved = [first, last];
       const move = db.prepare('UPDATE PipelineEvent SET EventTime = ? WHERE EventID = ?');
       move.run(last.EventTime, first.EventID);
       move.run(first.EventTime, last.EventID);
     });
     expect(found.batches.at(-1)!.verdict).toBe('altered');
+    for (const { EventID } of moved) {
+      expect(said(found)).toMatch(new RegExp(`^1 altered: event ${EventID}, .* differs from its hash`, 'm'));
+    }
   });
 
   it.each([
