@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import type { NativeConnection } from '@temporalio/worker';
+import type { NativeConnection, WorkerOptions } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import Database from 'better-sqlite3';
 import { expect, vi } from 'vitest';
@@ -55,7 +55,11 @@ export class Rig {
     return rig;
   }
 
-  async startWorker(connections: Record<string, Connection>, audit = 'audit'): Promise<void> {
+  async startWorker(
+    connections: Record<string, Connection>,
+    audit = 'audit',
+    options: Partial<WorkerOptions> = {},
+  ): Promise<void> {
     const worker = await Worker.create({
       connection: this.#connection,
       taskQueue: this.taskQueue,
@@ -63,6 +67,7 @@ export class Rig {
       plugins: [new BatchtrailPlugin({ audit: { url: `sqlite:${join(this.folder, audit)}` }, connections })],
       // An activity hears of its cancellation when it sends a heartbeat.
       maxHeartbeatThrottleInterval: 200,
+      ...options,
     });
     this.#worker = worker;
     this.#running = worker.run();
