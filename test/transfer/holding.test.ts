@@ -6,6 +6,7 @@ import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import type { Run } from './rig.js';
 import { OWN_PLACES, Rig } from './rig.js';
+import { TcpProxy } from './tcpProxy.js';
 
 const server = await ifPossible(startPostgres({ fsync: false }), 'Snapshots of PostgreSQL');
 
@@ -15,6 +16,7 @@ const GATE = 42;
 describe.skipIf(!server)('holding a snapshot', () => {
   let rig: Rig;
   let db: pg.Client;
+  let proxy: TcpProxy;
 
   beforeAll(async () => {
     db = new pg.Client(server!.url);
@@ -25,27 +27,33 @@ describe.skipIf(!server)('holding a snapshot', () => {
         IF current_query() LIKE 'COPY%' THEN PERFORM pg_advisory_xact_lock_shared(${GATE}); END IF;
         RETURN true;
       END $$`);
-    rig = await Rig.open(() => ({ pg: { url: server!.url } }));
+    const { host } = new URL(server!.url);
+    proxy = await TcpProxy.start(host);
+    rig = await Rig.open(() => ({
+      pg: { url: server!.url },
+      far: { url: server!.url.replace(host, proxy.host) },
+    }));
   });
   afterEach(async () => {
     await db.query('SELECT pg_advisory_unlock_all()');
   });
   afterAll(async () => {
     await rig?.close();
+    await proxy?.stop();
     await db?.end();
     await server?.stop();
   });
 
-  const start = (to: string): Promise<Run> =>
+  const start = (to: string, source = 'pg'): Promise<Run> =>
     rig.start('historicalTransfer', {
-      ...{ ...OWN_PLACES, source: 'pg', mode: 'append' },
+      ...{ ...OWN_PLACES, source, mode: 'append' },
       tables: [{ from: 'app.t', to: `DWH.${to}`, where: 'app.gate()' }],
     });
 
   /** A run that extracts, and can't end. */
-  async function startedExtracting(to: string): Promise<Run> {
+  async function startedExtracting(to: string, source = 'pg'): Promise<Run> {
     await db.query(`SELECT pg_advisory_lock(${GATE})`);
-    const run = await start(to);
+    const run = await start(to, source);
     await vi.waitUntil(
       async () => (await db.query(`SELECT 1 FROM pg_locks WHERE NOT granted`)).rowCount === 1,
       { timeout: 30_000, interval: 50 },
@@ -110,6 +118,27 @@ describe.skipIf(!server)('holding a snapshot', () => {
       { EventType: 'failure', Witness: 'both' },
       { EventType: 'success', Witness: 'both' },
     ]);
+  });
+
+  it('waits for a source that is away for a while', async () => {
+    const run = await startedExtracting('e', 'far');
+    await proxy.cut();
+    await vi.waitUntil(async () => endsOf(await holderEvents(run)).length >= 4, {
+      timeout: 60_000,
+      interval: 200,
+    });
+    expect(endsOf(await holderEvents(run)).map(({ ErrorType }) => ErrorType)).toEqual([
+      'SnapshotLost',
+      ...Array.from({ length: 3 }, () => 'Unreachable'),
+    ]);
+    await open();
+    await proxy.mend();
+    await expectOnce(run, 'e');
+    const { events } = await rig.client.workflow.getHandle(run.workflowId).fetchHistory();
+    const pauses = events!
+      .map(({ timerStartedEventAttributes }) => timerStartedEventAttributes?.startToFireTimeout?.seconds)
+      .filter((seconds) => seconds !== undefined);
+    expect(pauses.slice(0, 4).map(Number)).toEqual([1, 2, 4, 8]);
   });
 });
 
