@@ -1,9 +1,14 @@
-/** The shell commands that a page of the documentation shows, as a shell takes them apart. */
+/** What a page of the documentation shows in blocks of its own, and its shell commands, as a shell takes them apart. */
 import { readFileSync } from 'node:fs';
 
-export function docCommands(page: string): string[][] {
+export function docBlocks(page: string, language: 'sh' | 'text'): string[] {
   const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8').replaceAll('\r\n', '\n');
-  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => commandsOf(block!));
+  const blocks = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)];
+  return blocks.flatMap(([, kind, block]) => (kind === language ? block! : []));
+}
+
+export function docCommands(page: string): string[][] {
+  return docBlocks(page, 'sh').flatMap(commandsOf);
 }
 
 /** Words in single quotes and without; a line goes on behind a backslash, and inside quotes. */
