@@ -216,6 +216,8 @@ describe.skipIf(!snowflake)('Snowflake', () => {
         message: expect.stringContaining(`RAW.MINE holds 1 rows with BatchID ${last + 1n}`) as unknown,
       });
       expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
+      await db.run(`UPDATE Raw.mine SET BatchID = ${last} WHERE id = 9`);
+      expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
       expect(await rows('SELECT COUNT(*) FROM Raw.mine')).toEqual([[3]]);
     });
   });
