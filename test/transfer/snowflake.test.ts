@@ -123,7 +123,7 @@ describe.skipIf(!snowflake)('Snowflake', () => {
       const { batch, events } = await rig.batchOf(run);
       expect(batch).toMatchObject({ Status: 'Success', RowsProcessed: 10_000 });
       expect(events.map(({ Message }) => Message)).toContain(
-        'source 10000, extracted 10000, staged 10000, loaded 10000, rejected 0, in target 10000',
+        'source 10000, extracted 10000, staged 10000, loaded 10000, rejected 0, in target 10000 (rows before 0, after 10000)',
       );
       expect(await rows(`SELECT COUNT(DISTINCT id), MIN(BatchID), MAX(BatchID) FROM Raw.Big`)).toEqual([
         [10_000, batch.LogID, batch.LogID],

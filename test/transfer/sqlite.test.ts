@@ -214,7 +214,7 @@ describe('the ledger', () => {
       TargetSystem: expect.stringContaining('sqlite:target') as unknown,
     });
     expect(events.find(({ StepName }) => StepName === 'DWH.listed')?.Message).toBe(
-      'source 3, extracted 3, staged 3, loaded 3, rejected 0, in target 3',
+      'source 3, extracted 3, staged 3, loaded 3, rejected 0, in target 3 (rows before 0, after 3)',
     );
     const [[store]] = rig.rows('audit/Audit', 'SELECT StoreID FROM Store') as [[string]];
     expect(
