@@ -1,14 +1,16 @@
-/** What a page of the documentation shows in blocks of its own, and its shell commands, as a shell takes them apart. */
+/** What a page of the documentation shows to be run. */
 import { readFileSync } from 'node:fs';
 
-export function docBlocks(page: string, language: 'sh' | 'text'): string[] {
-  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8').replaceAll('\r\n', '\n');
-  const blocks = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)];
-  return blocks.flatMap(([, kind, block]) => (kind === language ? block! : []));
-}
-
+/** The shell commands, as a shell takes them apart. */
 export function docCommands(page: string): string[][] {
   return docBlocks(page, 'sh').flatMap(commandsOf);
+}
+
+/** Its blocks of code in this language. */
+export function docBlocks(page: string, language: string): string[] {
+  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8').replaceAll('\r\n', '\n');
+  const blocks = text.matchAll(/^```(\w+)\n(.*?)^```$/gms);
+  return [...blocks].filter(([, found]) => found === language).map(([, , block]) => block!);
 }
 
 /** Words in single quotes and without; a line goes on behind a backslash, and inside quotes. */

@@ -138,14 +138,19 @@ export class Rig {
   }
 
   /** Until an attempt to load is under way, which somebody else may still hold up. */
-  async untilLoading({ workflowId, runId }: Run): Promise<void> {
+  async untilLoading(run: Run): Promise<void> {
+    await this.untilAt('loadTables', run);
+  }
+
+  /** Until an attempt of this step is under way. */
+  async untilAt(step: string, { workflowId, runId }: Run): Promise<void> {
     const handle = this.client.workflow.getHandle(workflowId, runId);
     const { PENDING_ACTIVITY_STATE_STARTED } = temporal.api.enums.v1.PendingActivityState;
     await vi.waitUntil(
       async () =>
         (await handle.describe()).raw.pendingActivities?.some(
           ({ activityType, state }) =>
-            activityType?.name === 'loadTables' && state === PENDING_ACTIVITY_STATE_STARTED,
+            activityType?.name === step && state === PENDING_ACTIVITY_STATE_STARTED,
         ),
       { timeout: 30_000 },
     );

@@ -193,7 +193,7 @@ describe('the ledger', () => {
     // As if another audit store, which counts from 1, too, had loaded here.
     const [[last]] = rig.rows('audit/Audit', 'SELECT max(LogID) FROM PipelineLog') as [[bigint]];
     target(`INSERT INTO ours VALUES ('theirs', ${last + 1n}, 'then');
-      INSERT INTO BatchLoad VALUES ('another store', ${last + 1n}, 'run', 'DWH.ours', 0, 1, 'then')`);
+      INSERT INTO BatchLoad VALUES ('another store', ${last + 1n}, 'run', 'DWH.ours', 0, 1, 'then', 0)`);
     expect(await rig.refusal(one('ours', 'ours'))).toMatchObject({
       type: 'UnlistedRows',
       message: expect.stringContaining(
@@ -389,11 +389,11 @@ describe('input', () => {
     [{ target: 'files' }, "connections.files.url: file: can't be the target of a transfer"],
     [
       { tables: [{ from: 'app.nothing' }] },
-      'There is no table app.nothing in sqlite:source. Tables in app: ',
+      'There is no table app.nothing in sqlite:source. Tables in app: app.',
     ],
     [
       { tables: [{ from: 'no.nothing' }] },
-      'There is no table no.nothing in sqlite:source: it has no file no.db',
+      'There is no table no.nothing in sqlite:source: it has no file no.db. Schemas there: ',
     ],
     [{ tables: [{ from: 'app.first', columns: ['z'] }] }, 'app.first of sqlite:source has no column "z"'],
   ])('%j is refused', async (input, message) => {

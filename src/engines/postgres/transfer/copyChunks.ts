@@ -49,7 +49,7 @@ async function copyAll(session: Session, { table, into }: ChunkCopy, rows: Reada
     if (!isAboutRow(error)) throw error;
     throw new RowsRejected(
       `${formatTableName(table.to)}: the target refuses a row: ${reasonOf(error)}. ` +
-        'Mend the row or the table; or set allowRejected, which leaves such rows out and keeps them in batchrejected',
+        'Mend the row or the table; a transfer with allowRejected leaves such rows out and keeps them in batchrejected',
       { cause: error },
     );
   }

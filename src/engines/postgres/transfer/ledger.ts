@@ -15,6 +15,7 @@ const TABLES = (schema: string): string => `
   CREATE TABLE IF NOT EXISTS ${schema}.batchload (
     storeid text NOT NULL, logid bigint NOT NULL, runid text NOT NULL, tablename text NOT NULL,
     chunk integer NOT NULL, rows bigint NOT NULL, loadedat timestamp with time zone NOT NULL,
+    staging boolean NOT NULL,
     PRIMARY KEY (tablename, logid, storeid, chunk)
   );
   CREATE TABLE IF NOT EXISTS ${schema}.batchinterval (
@@ -140,10 +141,10 @@ export class Ledger {
   }
 
   async add(chunk: number, rows: number): Promise<void> {
-    const { storeID, logID, runID } = this.batch;
+    const { storeID, logID, runID, isStaging } = this.batch;
     await this.session.rows(
-      `INSERT INTO ${this.#schema}.batchload VALUES ($1, $2, $3, $4, $5, $6, transaction_timestamp())`,
-      [storeID, logID, runID, this.#name, chunk, rows],
+      `INSERT INTO ${this.#schema}.batchload VALUES ($1, $2, $3, $4, $5, $6, transaction_timestamp(), $7)`,
+      [storeID, logID, runID, this.#name, chunk, rows, isStaging],
     );
   }
 

@@ -36,27 +36,18 @@ const OWN_DEFAULTS = {
 
 export async function openTarget(options: PlaceOptions): Promise<TransferTarget> {
   const { label } = readUrl(options.url);
-  const withSession = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
-    const session = await Session.open(options);
-    try {
-      return await work(session);
-    } finally {
-      // Rolls back what was not committed.
-      await session.close();
-    }
-  };
   return {
     label,
     check: (tables) =>
-      withSession(async (session) => {
+      Session.use(options, async (session) => {
         for (const table of tables) {
           const found = await findTable(session, table.to);
           fitColumns(table, found && (await columnsOf(session, found)), newName);
         }
       }),
-    load: (load) => withSession((session) => loadAll(session, load)),
+    load: (load) => Session.use(options, (session) => loadAll(session, load)),
     intervals: (tables) =>
-      withSession(async (session) => {
+      Session.use(options, async (session) => {
         const all: LedgerInterval[][] = [];
         for (const table of tables) all.push(await ledgerIntervals(session, table));
         return all;

@@ -11,7 +11,7 @@ import { isWithin } from './cursor.js';
 const TABLES = `
   CREATE TABLE IF NOT EXISTS BatchLoad (
     StoreID TEXT NOT NULL, LogID INTEGER NOT NULL, RunID TEXT NOT NULL, TableName TEXT NOT NULL,
-    Chunk INTEGER NOT NULL, Rows INTEGER NOT NULL, LoadedAt TEXT NOT NULL,
+    Chunk INTEGER NOT NULL, Rows INTEGER NOT NULL, LoadedAt TEXT NOT NULL, Staging BOOLEAN NOT NULL,
     PRIMARY KEY (TableName, LogID, StoreID, Chunk)
   );
   CREATE TABLE IF NOT EXISTS BatchInterval (
@@ -117,10 +117,10 @@ export class Ledger {
   }
 
   add(chunk: number, rows: number): void {
-    const { storeID, logID, runID, loadedAt } = this.batch;
+    const { storeID, logID, runID, loadedAt, isStaging } = this.batch;
     this.db
-      .prepare('INSERT INTO BatchLoad VALUES (?, ?, ?, ?, ?, ?, ?)')
-      .run(storeID, logID, runID, this.table.fullName, chunk, rows, loadedAt);
+      .prepare('INSERT INTO BatchLoad VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(storeID, logID, runID, this.table.fullName, chunk, rows, loadedAt, isStaging ? 1 : 0);
   }
 
   intervals(): LedgerInterval[] {
