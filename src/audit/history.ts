@@ -65,9 +65,14 @@ export interface HistoryActivity {
   readonly attempt: number;
   readonly startedTime: string | undefined;
   readonly worker: string | null;
-  /** The failure of the attempt before the last one. */
-  readonly lastFailure: ErrorText | undefined;
+  readonly lastFailure: LastFailure | undefined;
   readonly end: ActivityEnd | undefined;
+}
+
+/** Of the attempt before the last one: history keeps no earlier ones, and not when it was. */
+export interface LastFailure extends ErrorText {
+  /** A worker told it to Temporal; of an attempt that timed out, nobody told anything. */
+  readonly isReported: boolean;
 }
 
 export interface ActivityEnd {
@@ -251,7 +256,7 @@ async function parseActivities(
       activity.attempt = started.attempt ?? 1;
       activity.startedTime = time(event.eventTime);
       activity.worker = started.identity || null;
-      activity.lastFailure = await errorText(started.lastFailure, converter);
+      activity.lastFailure = await lastFailure(started.lastFailure, converter);
       continue;
     }
     if (isReset(event)) {
@@ -267,6 +272,14 @@ async function parseActivities(
     if (activity) activity.end = await activityEnd(event, converter);
   }
   return [...scheduled.values()];
+}
+
+async function lastFailure(
+  failure: temporal.api.failure.v1.IFailure | null | undefined,
+  converter: LoadedDataConverter,
+): Promise<LastFailure | undefined> {
+  const error = await errorText(failure, converter);
+  return error && { ...error, isReported: !failure?.timeoutFailureInfo };
 }
 
 async function activityEnd(event: HistoryEvent, converter: LoadedDataConverter): Promise<ActivityEnd> {

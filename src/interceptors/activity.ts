@@ -20,6 +20,7 @@ import type { RunStart } from '../domain/model.js';
 import { Heartbeats } from './heartbeats.js';
 import { closeStandalone, isStandalone, standaloneStart } from '../audit/standalone.js';
 import { TemporalReader } from '../audit/temporalReader.js';
+import type { RunKey } from '../audit/temporalReader.js';
 
 /** Where an attempt ran, in the form of Temporal's default identity. */
 const WORKER = `${process.pid}@${hostname()}`;
@@ -39,10 +40,9 @@ async function auditAttempt(
   const { info } = context;
   await auditor.open();
   const { recorder } = auditor;
-  const runID = isStandalone(info) ? standaloneStart(info).RunID : info.workflowExecution!.runId;
   const worker = workerName(info);
   const heartbeats = new Heartbeats(context);
-  const batch = await heartbeats.during(recorder.batchOf(runID, () => runStart(context), worker));
+  const batch = await heartbeats.during(recorder.batchOf(runKey(info), () => runStart(context), worker));
   const step = new StepAttempt(batch, recorder.storeID, info, WORKER, {
     now: (event) => recorder.record([event], worker),
     meanwhile: (event) => recorder.recordPatiently([event], worker),
@@ -97,6 +97,12 @@ async function untilRecorded(
   return result;
 }
 
+function runKey(info: Info): RunKey {
+  if (isStandalone(info)) return standaloneStart(info);
+  const { workflowId, runId } = info.workflowExecution!;
+  return { WorkflowID: workflowId, RunID: runId };
+}
+
 /**
  * What is known of a run that nobody opened yet: after a reset an activity can be dispatched before the first workflow
  * task, and the workflow's own worker may be one without the plugin. The start event knows the batch.
@@ -104,12 +110,9 @@ async function untilRecorded(
 async function runStart(context: Context): Promise<RunStart> {
   const { info } = context;
   if (isStandalone(info)) return standaloneStart(info);
-  const { workflowId, runId } = info.workflowExecution!;
+  const run = runKey(info);
   const client = clientOf(context);
-  if (client) {
-    return new TemporalReader(client, info.namespace).start({ WorkflowID: workflowId, RunID: runId });
-  }
-  return factsOf(info, workflowId, runId);
+  return client ? new TemporalReader(client, info.namespace).start(run) : factsOf(info, run);
 }
 
 /** In a unit test's environment there is no server to ask. */
@@ -121,13 +124,13 @@ function clientOf(context: Context): Context['client'] | undefined {
   }
 }
 
-function factsOf(info: Info, workflowId: string, runId: string): RunStart {
+function factsOf(info: Info, { WorkflowID, RunID }: RunKey): RunStart {
   const workflowType = info.workflowType ?? '';
   return {
     Namespace: info.namespace,
-    WorkflowID: workflowId,
-    RunID: runId,
-    OriginalRunID: runId,
+    WorkflowID,
+    RunID,
+    OriginalRunID: RunID,
     PipelineName: workflowType || info.activityType,
     WorkflowType: workflowType || null,
     TaskQueue: null,

@@ -175,7 +175,7 @@ it('who waits for the batch of a worker that leaves goes on, and another worker 
   await recorder.record([event(known)], 'leaving');
   const start = runStart();
   const leaving = expect(recorder.open(start, 'leaving')).rejects.toThrow(Leaving);
-  const staying = recorder.batchOf(start.RunID, async () => start, 'staying');
+  const staying = recorder.batchOf(start, async () => start, 'staying');
   recorder.leave('leaving');
   await leaving;
   await expect(recorder.open(runStart(), 'leaving')).rejects.toThrow(Leaving);

@@ -89,12 +89,24 @@ describe('verify', () => {
     expect(said(found)).toMatch(/^1 gap: event \w+, success of step \(activity 3, attempt 1\), is missing/m);
   });
 
-  it('finds a deleted attempt that Temporal has forgotten', async () => {
+  it('names a deleted attempt that was tried again', async () => {
     const found = await verifyAfter((db) =>
       db.exec("DELETE FROM PipelineEvent WHERE LogID = 2 AND EventType = 'retry'"),
     );
-    expect(said(found)).toMatch(/^2 gap: event \w+, lost of step \(activity 1, attempt 1\), is missing/m);
+    expect(said(found)).toMatch(/^2 gap: event \w+, retry of step \(activity 1, attempt 1\), is missing/m);
     expect(said(found)).toMatch(/^2 altered: its rows differ from seal/m);
+  });
+
+  it('names a reported failure that was turned into a lost attempt, though every hash, root and seal was made anew', async () => {
+    const found = await verifyAfter((db) => {
+      db.exec("UPDATE PipelineEvent SET EventType = 'lost' WHERE LogID = 2 AND EventType = 'retry'");
+      hashAnew(db);
+      sealAnew(db);
+    });
+    expect(said(found)).toMatch(
+      /^2 altered: event \w+, lost of step \(activity 1, attempt 1\), should be EventType "retry" instead of "lost"/m,
+    );
+    expect(found.batches.map(({ verdict }) => verdict)).toEqual(['certified', 'altered', 'certified']);
   });
 
   it('finds an event that was inserted', async () => {
