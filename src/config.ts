@@ -12,7 +12,7 @@ export { secretsOf } from './secrets.js';
 
 export interface Connection {
   readonly url: string;
-  /** Folder of SQL scripts, one per transform, for engines without stored procedures. */
+  /** Folder of SQL scripts, one per transform, for SQLite, which has no stored procedures. */
   readonly scripts?: string | undefined;
 }
 

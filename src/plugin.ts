@@ -21,6 +21,7 @@ import type {
 import { createActivities } from './activities/index.js';
 import { Auditor } from './audit/auditor.js';
 import { Gate } from './audit/gate.js';
+import { OutsideSlots } from './audit/outsideSlot.js';
 import { withGuardedSlots } from './audit/slots.js';
 import { checkOptions } from './config.js';
 import type { BatchtrailOptions } from './config.js';
@@ -35,6 +36,8 @@ import { moduleFile } from './moduleFile.js';
 
 /** A worker does not tell anybody that it is told to shut down. */
 const LOOK_FOR_END_MS = 250;
+/** A step hears of its cancellation with its next heartbeat, and the SDK would hold those back for most of a minute. */
+const HEARTBEAT_INTERVAL = '5s';
 const ENDING: readonly State[] = ['STOPPING', 'DRAINING', 'DRAINED', 'STOPPED', 'FAILED'];
 
 export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
@@ -47,6 +50,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
 
   readonly #gate = new Gate();
   readonly #auditor: Auditor;
+  readonly #outsideSlots = new OutsideSlots();
   readonly #sinks: ReturnType<typeof auditSinks>;
   readonly #activities: object;
   readonly #running = new WeakSet<Worker>();
@@ -79,7 +83,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
           store: () => this.#auditor.recorder.store,
         })
       : {};
-    this.activityInterceptor = auditActivities(this.#auditor);
+    this.activityInterceptor = auditActivities(this.#auditor, this.#outsideSlots);
   }
 
   configureBundler(options: BundleOptions): BundleOptions {
@@ -101,6 +105,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     await this.#auditor.workerIsMade();
     const { interceptors } = options;
     return {
+      maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL,
       ...this.#guarded(options),
       connection: options.connection ?? (await this.#connect()),
       sinks: { ...options.sinks, ...this.#sinks },
@@ -140,6 +145,9 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       await next(worker);
     } finally {
       clearInterval(watch);
+      // Between two looks it may have come to its end.
+      this.#auditor.workerStops(place);
+      await this.#outsideSlots.end(client);
       await this.#auditor.workerStopped(client, place);
       if (this.#ownConnections.has(client.connection)) await client.connection.close();
     }

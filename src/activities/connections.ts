@@ -1,44 +1,22 @@
 import { BadConfig, BadInput } from '../domain/errors.js';
 import { show } from '../domain/shape.js';
 import type { Engine } from '../engines/contract.js';
-import type { Warehouse } from '../engines/warehouseContract.js';
 import { anyEngineFor } from '../engines/index.js';
-import type { PlaceOptions, TransferEngine } from '../engines/transferContract.js';
+import type { WarehouseOptions } from '../engines/warehouseContract.js';
 
 /** The systems that workflow inputs may name. */
 export type Connections = Readonly<Record<string, { url: string; scripts?: string | undefined }>>;
 
-/** Opens a connection for as long as `work` runs. */
-export async function withWarehouse<T>(
-  connections: Connections,
-  name: string,
-  work: (warehouse: Warehouse) => Promise<T>,
-): Promise<T> {
-  const connection = connectionOf(connections, name);
-  const at = `connections.${name}.url`;
-  const engine = await anyEngineFor(connection.url, at);
-  if (!engine.openWarehouse) {
-    throw new BadConfig(
-      `${at}: ${schemeOf(connection.url)} can't be a source or target of the pipeline elt. Use a sqlite: URL, or a transfer`,
-    );
-  }
-  const warehouse = await engine.openWarehouse(connection);
-  try {
-    return await work(warehouse);
-  } finally {
-    await warehouse.close();
-  }
-}
-
 const ROLES = {
-  openSource: 'the source of a transfer',
+  openSource: 'a source of tables',
   openStaging: 'the staging area of a transfer',
   openTarget: 'the target of a transfer',
-} as const satisfies Partial<Record<keyof TransferEngine, string>>;
+  openWarehouse: 'the target of the pipeline elt, because it runs no transforms. Use a transfer',
+} as const satisfies Partial<Record<keyof Engine, string>>;
 
-type Opened<R extends keyof typeof ROLES> = Awaited<ReturnType<NonNullable<TransferEngine[R]>>>;
+type Opened<R extends keyof typeof ROLES> = Awaited<ReturnType<NonNullable<Engine[R]>>>;
 
-/** Opens a connection in one of the roles that a transfer has, for as long as `work` runs. */
+/** Opens a connection in one of the roles that pipelines need, for as long as `work` runs. */
 export async function withPlace<R extends keyof typeof ROLES, T>(
   connections: Connections,
   { role, name, signal }: { role: R; name: string; signal: AbortSignal },
@@ -47,9 +25,9 @@ export async function withPlace<R extends keyof typeof ROLES, T>(
   const connection = connectionOf(connections, name);
   const at = `connections.${name}.url`;
   const open = (await anyEngineFor(connection.url, at))[role] as
-    ((options: PlaceOptions) => Promise<Opened<R>>) | undefined;
+    ((options: WarehouseOptions) => Promise<Opened<R>>) | undefined;
   if (!open) throw new BadConfig(`${at}: ${schemeOf(connection.url)} can't be ${ROLES[role]}`);
-  const place = await open({ url: connection.url, signal });
+  const place = await open({ ...connection, signal });
   try {
     return await work(place);
   } finally {

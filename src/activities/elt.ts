@@ -1,5 +1,4 @@
 /** The steps of the `elt` pipeline. Each reports what it did to the audit and stamps its rows with the BatchID. */
-import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import { batch, batchStep } from '../audit/batchScope.js';
 import type { EltActivities, StagedTable } from '../domain/elt.js';
 import { NotFound } from '../domain/errors.js';
@@ -7,41 +6,39 @@ import { formatTableName, parseTableName } from '../domain/table.js';
 import type { Warehouse } from '../engines/warehouseContract.js';
 import { beating } from './beating.js';
 import type { Connections } from './connections.js';
-import { withWarehouse } from './connections.js';
+import { withPlace } from './connections.js';
+import { withSnapshot } from './reading.js';
+import { stageTable } from './stageTable.js';
 
 export function eltActivities(connections: Connections): EltActivities {
+  const withWarehouse = <T>(
+    name: string,
+    signal: AbortSignal,
+    work: (warehouse: Warehouse) => Promise<T>,
+  ): Promise<T> => withPlace(connections, { role: 'openWarehouse', name, signal }, work);
   return {
-    async extractTable({ source, target, from, to }) {
+    extractTable({ source, target, ...table }) {
       const current = batchStep();
-      const signal = cancellationSignal();
-      const fromTable = parseTableName(from, 'from');
-      const toTable = parseTableName(to, 'to');
-      const onProgress = (rows: number): void => {
-        signal.throwIfAborted();
-        heartbeat(rows);
-      };
-      return withWarehouse(connections, source, (origin) =>
-        withWarehouse(connections, target, async (warehouse) => {
-          current.rows({ source: origin.label, target: warehouse.label });
-          const rows = await origin.read(fromTable, signal);
-          const rowsProcessed = await warehouse.stage(
-            toTable,
-            { storeID: current.storeID, logID: current.id },
-            rows,
-            onProgress,
-          );
-          current.rows({ processed: rowsProcessed });
-          return { rowsProcessed };
-        }),
+      return beating(({ signal, report }) =>
+        withPlace(connections, { role: 'openSource', name: source, signal }, (origin) =>
+          withWarehouse(target, signal, async (warehouse) => {
+            current.rows({ source: origin.label, target: warehouse.label });
+            const rowsProcessed = await withSnapshot(origin, undefined, (snapshot) =>
+              stageTable(snapshot, warehouse, table, (rows) => report({ rows })),
+            );
+            current.rows({ processed: rowsProcessed });
+            return { rowsProcessed };
+          }),
+        ),
       );
     },
 
-    async runTransform({ target, transform, staged, countTable }) {
+    runTransform({ target, transform, staged, countTable }) {
       const current = batch();
       const name = parseTableName(transform, 'transform');
       const table = parseTableName(countTable, 'countTable');
-      return beating(() =>
-        withWarehouse(connections, target, async (warehouse) => {
+      return beating(({ signal }) =>
+        withWarehouse(target, signal, async (warehouse) => {
           current.rows({ source: warehouse.label, target: warehouse.label });
           await checkStaging(warehouse, current.id, staged);
           const before = await warehouse.count(table, current.id);
@@ -54,11 +51,11 @@ export function eltActivities(connections: Connections): EltActivities {
       );
     },
 
-    async countRows({ target, countTable }) {
+    countRows({ target, countTable }) {
       const current = batch();
       const table = parseTableName(countTable, 'countTable');
-      return beating(() =>
-        withWarehouse(connections, target, async (warehouse) => {
+      return beating(({ signal }) =>
+        withWarehouse(target, signal, async (warehouse) => {
           const { total, ofBatch } = await warehouse.count(table, current.id);
           current.rows({ processed: ofBatch, target: warehouse.label });
           current.message(`${formatTableName(table)} has ${total} rows, ${ofBatch} of them of this batch`);

@@ -44,7 +44,13 @@ export function loadTables(
         const total = { before: 0, after: 0, loaded: 0, rejected: 0 };
         const verified: TableCounts[] = [];
         const load: Load = {
-          batch: { storeID: step.storeID, logID: step.id, runID: step.runID, loadedAt: isoTime(Date.now()) },
+          batch: {
+            storeID: step.storeID,
+            logID: step.id,
+            runID: step.runID,
+            loadedAt: isoTime(Date.now()),
+            isStaging: false,
+          },
           mode,
           replaces,
           location: area.location,
@@ -131,9 +137,8 @@ async function hops(
 }
 
 function hopsInTarget({
-  loaded,
-  rejected,
   ofBatch,
-}: LoadCounts): Pick<TableCounts, 'loaded' | 'rejected' | 'inTarget'> {
-  return { loaded, rejected, inTarget: ofBatch };
+  ...counts
+}: LoadCounts): Pick<TableCounts, 'loaded' | 'rejected' | 'inTarget' | 'before' | 'after'> {
+  return { ...counts, inTarget: ofBatch };
 }

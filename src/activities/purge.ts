@@ -7,7 +7,7 @@ import type { Beat } from './beating.js';
 import { beating } from './beating.js';
 import { removeStaged } from './cleanStaging.js';
 import type { Connections } from './connections.js';
-import { connectionsThat, withPlace, withWarehouse } from './connections.js';
+import { connectionsThat, withPlace } from './connections.js';
 import { batchFolder } from './staged.js';
 
 /** The audit as a worker has it. */
@@ -87,7 +87,7 @@ async function removeRows(connections: Connections, { signal, report }: Beat, go
   const { storeID } = batchStep();
   let removed = 0;
   for (const name of await connectionsThat(connections, 'openWarehouse')) {
-    await withWarehouse(connections, name, async (warehouse) => {
+    await withPlace(connections, { role: 'openWarehouse', name, signal }, async (warehouse) => {
       for (const logID of await gone(await warehouse.staged(storeID))) {
         signal.throwIfAborted();
         removed += await warehouse.unstage({ storeID, logID });

@@ -27,7 +27,14 @@ export interface StagedTable {
 }
 
 export interface EltActivities {
-  extractTable(step: { source: string; target: string; from: string; to: string }): Promise<RowsProcessed>;
+  extractTable(step: {
+    source: string;
+    target: string;
+    from: string;
+    to: string;
+    /** The LogIDs of batches that failed, and whose place this one takes. */
+    replaces: readonly number[];
+  }): Promise<RowsProcessed>;
   runTransform(step: {
     target: string;
     transform: string;

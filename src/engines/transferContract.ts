@@ -1,5 +1,5 @@
 /**
- * What an engine gives to transfers: as a source, as a staging area, as a target, or as several of them. Rows go from one
+ * What an engine gives to transfers and to `elt`: as a source, as a staging area, as a target, or as several of them. Rows go from one
  * to the next as the bytes of one dialect of CSV, which is PostgreSQL's (docs/transfers.md), so that where PostgreSQL
  * reads or writes nothing has to be taken apart.
  */
@@ -162,12 +162,18 @@ export interface LoadingChunk {
   readonly open: () => Promise<Readable>;
 }
 
-export interface BatchStamp {
+/** Tells a batch from those of other audit stores, which count theirs from 1, too. */
+export interface BatchKey {
   readonly storeID: string;
   readonly logID: number;
+}
+
+export interface BatchStamp extends BatchKey {
   readonly runID: string;
   /** ISO 8601 in UTC. */
   readonly loadedAt: string;
+  /** Whether its rows only wait there for a transform: the ledger says so, and they go when the batch is purged. */
+  readonly isStaging: boolean;
 }
 
 export interface Load {

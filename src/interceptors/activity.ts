@@ -11,6 +11,9 @@ import { attemptEnd } from '../audit/attemptEnd.js';
 import { workerName } from '../audit/auditor.js';
 import type { Auditor } from '../audit/auditor.js';
 import { runInBatch } from '../audit/batchScope.js';
+import { GoesOn } from '../audit/outsideSlot.js';
+import type { OutsideSlots } from '../audit/outsideSlot.js';
+import type { Recorder } from '../audit/recorder.js';
 import { reportable } from '../audit/reportableError.js';
 import { StepAttempt } from '../audit/stepAttempt.js';
 import type { RunStart } from '../domain/model.js';
@@ -22,14 +25,15 @@ import type { RunKey } from '../audit/temporalReader.js';
 /** Where an attempt ran, in the form of Temporal's default identity. */
 const WORKER = `${process.pid}@${hostname()}`;
 
-export function auditActivities(auditor: Auditor): ActivityInterceptorsFactory {
+export function auditActivities(auditor: Auditor, outside: OutsideSlots): ActivityInterceptorsFactory {
   return (context) => ({
-    inbound: { execute: (input, next) => auditAttempt(auditor, context, () => next(input)) },
+    inbound: { execute: (input, next) => auditAttempt(auditor, outside, context, () => next(input)) },
   });
 }
 
 async function auditAttempt(
   auditor: Auditor,
+  outside: OutsideSlots,
   context: Context,
   work: () => Promise<unknown>,
 ): Promise<unknown> {
@@ -45,23 +49,50 @@ async function auditAttempt(
   });
   const begun = step.begin();
   if (recorder.options.strict) await heartbeats.during(begun);
+  const attempt = { recorder, context, step };
+  try {
+    return await untilRecorded(attempt, work, (recorded) => heartbeats.during(recorded));
+  } catch (error) {
+    if (error instanceof GoesOn) {
+      // There it beats in another way, until its end is reported.
+      const withoutBeats = (recorded: Promise<void>): Promise<void> => recorded;
+      outside.goOn(context, (signal) => untilRecorded(attempt, () => error.work(signal), withoutBeats));
+    }
+    throw error;
+  }
+}
+
+interface Attempt {
+  readonly recorder: Recorder;
+  readonly context: Context;
+  readonly step: StepAttempt;
+}
+
+/** What comes of the work, as soon as that is durable. */
+async function untilRecorded(
+  { recorder, context, step }: Attempt,
+  work: () => Promise<unknown>,
+  patiently: (recorded: Promise<void>) => Promise<void>,
+): Promise<unknown> {
+  const { info } = context;
   let result: unknown;
   try {
     result = await runInBatch(step, work);
   } catch (error) {
+    if (error instanceof GoesOn) throw error;
     if (error instanceof CompleteAsyncError) {
       step.log(info.activityType, { message: 'will be completed from outside the worker' });
-      await heartbeats.during(step.flush());
+      await patiently(step.flush());
       throw error;
     }
     const end = attemptEnd(error, context);
-    await heartbeats.during(step.failed(end));
+    await patiently(step.failed(end));
     if (isStandalone(info) && end.type !== 'retry') {
       await closeStandalone(recorder, info, end.type === 'cancelled' ? 'Cancelled' : 'Error', end.error);
     }
     throw reportable(error);
   }
-  await heartbeats.during(step.success(result));
+  await patiently(step.success(result));
   if (isStandalone(info)) await closeStandalone(recorder, info, 'Success', undefined);
   return result;
 }

@@ -4,6 +4,7 @@ import { checkEltInput } from '../domain/elt.js';
 import type { EltActivities, EltInput, RowsProcessed, StagedTable } from '../domain/elt.js';
 import { NON_RETRYABLE_ERRORS } from '../domain/errors.js';
 import { checkInput } from './checkInput.js';
+import { replacedBatches } from './replacedBatches.js';
 import { together } from './together.js';
 
 const { extractTable, runTransform, countRows } = proxyActivities<EltActivities>({
@@ -29,9 +30,10 @@ export async function elt(input: EltInput): Promise<RowsProcessed> {
 }
 
 function extractAll({ source, target, tables }: EltInput): Promise<StagedTable[]> {
+  const replaces = replacedBatches();
   return together(
     tables.map(({ from, to }) => async () => {
-      const { rowsProcessed } = await extractTable({ source, target, from, to });
+      const { rowsProcessed } = await extractTable({ source, target, from, to, replaces });
       return { to, rows: rowsProcessed };
     }),
   );

@@ -52,7 +52,7 @@ it('tells an OpenTelemetry SDK what was written and certified, and what waits', 
     await queue.run('oneStep', [{ failures: 1 }]);
     await queue.run('oneStep', [{ failures: 9 }, { retry: { maximumAttempts: 1 } }]);
     await queue.certified();
-    // A row shows a moment before the disk has it and it counts; batches are counted by the looks.
+    // A row shows a moment before the disk has it and it counts.
     await expect.poll(readings).toMatchObject({
       'batchtrail.batches.open': 0,
       'batchtrail.events.written': 6,

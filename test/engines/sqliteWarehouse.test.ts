@@ -8,12 +8,12 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeNorthwind, northwindScripts } from '../../src/dev/northwind.js';
 import { NON_RETRYABLE_ERRORS } from '../../src/domain/errors.js';
-import type { SqlValue } from '../../src/domain/table.js';
 import { parseTableName } from '../../src/domain/table.js';
-import type { TableStream, Warehouse } from '../../src/engines/warehouseContract.js';
+import type { Warehouse } from '../../src/engines/warehouseContract.js';
 import { openWarehouse } from '../../src/engines/sqlite/warehouse.js';
+import { stageRows } from '../support/stageRows.js';
 
-const never = new AbortController().signal;
+const { signal } = new AbortController();
 const table = (text: string) => parseTableName(text, 'test');
 
 let folder: string;
@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 async function warehouse(from: string | undefined = scripts): Promise<Warehouse> {
-  const one = await openWarehouse({ url: `sqlite:${folder}`, scripts: from });
+  const one = await openWarehouse({ url: `sqlite:${folder}`, scripts: from, signal });
   opened.push(one);
   return one;
 }
@@ -52,40 +52,22 @@ function writeScript(name: string, sql: string): void {
   writeFileSync(join(scripts, `${name}.sql`), sql);
 }
 
-const COLUMNS = [
-  { name: 'ID', type: 'INTEGER' },
-  { name: 'Name', type: 'NVARCHAR(20)' },
-];
-
-function streamOf(
-  rows: readonly SqlValue[][],
-  columns: TableStream['columns'] = COLUMNS,
-  onChunk?: () => void,
-): TableStream {
-  async function* chunks() {
-    for (const row of rows) {
-      yield [row];
-      await Promise.resolve(onChunk?.());
-    }
+/** The sample up to and without its transform. */
+function stageNorthwind(batchID: number): void {
+  const db = database('Staging');
+  db.prepare('ATTACH ? AS dbo').run(join(folder, 'dbo.db'));
+  for (const [from, to] of [
+    ['Orders', 'stg_Orders'],
+    ['Order Details', 'stg_OrderDetails'],
+  ]) {
+    db.exec(`CREATE TABLE IF NOT EXISTS ${to} AS SELECT *, 0 AS BatchID FROM dbo.[${from}] WHERE false;
+      INSERT INTO ${to} SELECT *, ${batchID} FROM dbo.[${from}]`);
   }
-  return { columns, chunks: chunks() };
 }
 
-const stage = async (
-  to: string,
-  batchID: number,
-  rows: TableStream,
-  onProgress: (rows: number) => void = () => undefined,
-) => (await warehouse()).stage(table(to), { storeID: 'store', logID: batchID }, rows, onProgress);
-
-async function copy(from: string, to: string, batchID: number): Promise<number> {
-  return stage(to, batchID, await (await warehouse()).read(table(from), never));
-}
-
-/** Runs the sample up to and without its transform. */
-async function stageNorthwind(batchID: number): Promise<void> {
-  await copy('dbo.Orders', 'Staging.stg_Orders', batchID);
-  await copy('dbo.[Order Details]', 'Staging.stg_OrderDetails', batchID);
+/** A staging table with one row. */
+function stageRow(): void {
+  database('Staging').exec("CREATE TABLE s (Name, BatchID); INSERT INTO s VALUES ('a', 1)");
 }
 
 describe('the label', () => {
@@ -94,167 +76,42 @@ describe('the label', () => {
   });
 });
 
-describe('extracting', () => {
-  it('copies every kind of value unchanged and stamps it', async () => {
-    const db = database('dbo');
-    db.exec(
-      'CREATE TABLE [Order Details] (i INTEGER, r REAL, t TEXT, b BLOB, d DATETIME, n DECIMAL(10, 2), x)',
-    );
-    const insert = db.prepare('INSERT INTO [Order Details] VALUES (?, ?, ?, ?, ?, ?, ?)');
-    const blob = Buffer.from([0, 255, 1]);
-    insert.run(9_007_199_254_740_993n, 0.1, 'Größe 注文 🚚 \0 end', blob, '2024-02-29', 12.5, 5);
-    insert.run(-(2n ** 63n), 1e300, '', Buffer.alloc(0), null, 3n, 'text');
-    expect(await copy('dbo.[Order Details]', 'Staging.stg_OrderDetails', 7)).toBe(2);
+describe('staging rows', () => {
+  const owner = { storeID: 'store', logID: 1 };
+  const rows = (name: string): unknown[] =>
+    all('Staging', `SELECT ID, BatchID FROM ${name} ORDER BY BatchID, ID`);
 
-    const everything =
-      'SELECT *, typeof(i), typeof(r), typeof(t), typeof(b), typeof(d), typeof(n), typeof(x) FROM';
-    const source = all('dbo', `${everything} [Order Details] ORDER BY i`) as unknown[][];
-    const staged = all('Staging', `${everything} stg_OrderDetails ORDER BY i`) as unknown[][];
-    expect(staged).toEqual(source.map((row) => [...row.slice(0, 7), 7n, ...row.slice(7)]));
-    expect(source[1]).toEqual(expect.arrayContaining([9_007_199_254_740_993n, 'Größe 注文 🚚 \0 end', blob]));
-    const columns = all('Staging', `SELECT name, type FROM pragma_table_info('stg_OrderDetails')`);
-    expect(columns).toContainEqual(['n', 'DECIMAL(10, 2)']);
-    expect(columns).toContainEqual(['BatchID', 'INTEGER']);
-    expect(all('Staging', `SELECT name FROM pragma_index_info('IX_stg_OrderDetails_BatchID')`)).toEqual([
-      ['BatchID'],
-    ]);
+  it('go with their batch, and no others', async () => {
+    const dwh = await warehouse();
+    await stageRows(dwh, 'Staging.a', owner, [1, 2]);
+    await stageRows(dwh, 'Staging.[b ]]"]', owner, [3]);
+    await stageRows(dwh, 'Staging.a', { ...owner, logID: 2 }, [4]);
+    await stageRows(dwh, 'Staging.a', { storeID: 'another', logID: 3 }, [5]);
+    expect((await dwh.staged('store')).sort()).toEqual([1, 2]);
+    expect(await dwh.unstage(owner)).toBe(3);
+    expect(rows('a')).toEqual([[4n, 2n], [5n, 3n]]); // prettier-ignore
+    expect(rows('"b ]"""')).toEqual([]);
+    expect(await dwh.staged('store')).toEqual([2]);
+    expect(await dwh.unstage(owner)).toBe(0);
   });
 
-  it('takes names and types that look like SQL as what they are', async () => {
-    const evil = 'Orders]; DROP TABLE Orders; --';
-    const db = database('dbo');
-    db.exec('CREATE TABLE Orders (a); INSERT INTO Orders VALUES (1)');
-    db.exec(`CREATE TABLE "${evil}" ("x"", y); --" "INTEGER); DROP TABLE Orders; --", "it's" TEXT)`);
-    db.exec(`INSERT INTO "${evil}" VALUES (1, 'one')`);
-    const name = `[${evil.replaceAll(']', ']]')}]`;
-    expect(await copy(`dbo.${name}`, `Staging.${name}`, 1)).toBe(1);
-    expect(await (await warehouse()).count(table(`Staging.${name}`), 1)).toEqual({ total: 1, ofBatch: 1 });
-    expect(all('Staging', `SELECT "x"", y); --", "it's" FROM "${evil}"`)).toEqual([[1n, 'one']]);
-    expect(all('dbo', 'SELECT * FROM Orders')).toEqual([[1n]]);
-  });
-
-  it('replaces what an earlier attempt of the batch left, and no other batch', async () => {
-    await stage('Staging.t', 1, streamOf([[1, 'other batch']]));
-    await stage('Staging.t', 2, streamOf([[1, 'a'], [2, 'b'], [3, 'c']])); // prettier-ignore
-    await stage('Staging.t', 2, streamOf([[1, 'A'], [4, 'd']])); // prettier-ignore
-    expect(all('Staging', 'SELECT Name, BatchID FROM t ORDER BY BatchID, ID')).toEqual([
-      ['other batch', 1n],
-      ['A', 2n],
-      ['d', 2n],
-    ]);
-  });
-
-  it('keeps the earlier rows when an attempt is stopped', async () => {
-    await stage('Staging.t', 2, streamOf([[1, 'a']]));
-    const stop = (rows: number): void => {
-      if (rows === 2) throw new Error('stopped');
-    };
-    await expect(stage('Staging.t', 2, streamOf([[5, 'x'], [6, 'y'], [7, 'z']]), stop)).rejects.toThrow('stopped'); // prettier-ignore
-    expect(all('Staging', 'SELECT Name FROM t')).toEqual([['a']]);
-    await stage('Staging.t', 2, streamOf([[8, 'again']]));
-    expect(all('Staging', 'SELECT Name FROM t')).toEqual([['again']]);
-  });
-
-  it('stops between chunks when the signal says so', async () => {
-    await makeNorthwind(folder, { orders: 5_000 });
-    const stop = new AbortController();
-    const rows = await (await warehouse()).read(table('dbo.Orders'), stop.signal);
-    const seen: number[] = [];
-    const staging = stage('Staging.t', 1, rows, (count) => {
-      seen.push(count);
-      if (count > 0) stop.abort(new Error('cancelled'));
-    });
-    await expect(staging).rejects.toThrow('cancelled');
-    expect(seen).toEqual([0, 1_000]);
-    expect(await (await warehouse()).count(table('Staging.t'), 1)).toEqual({ total: 0, ofBatch: 0 });
-  });
-
-  it('follows the source: new columns are added, missing ones stay NULL', async () => {
-    await stage('Staging.t', 1, streamOf([[1, 'a']]));
-    await stage('Staging.t', 2, streamOf([[2, 'x']], [{ name: 'id', type: '' }, { name: 'Größe', type: 'TEXT' }])); // prettier-ignore
-    expect(all('Staging', 'SELECT ID, Name, Größe, BatchID FROM t ORDER BY ID')).toEqual([
-      [1n, 'a', null, 1n],
-      [2n, null, 'x', 2n],
-    ]);
-  });
-
-  it('lets two tables of one file wait for each other, and one batch read while the other writes', async () => {
-    const stages = [1, 2, 3].map(
-      (batchID) =>
-      stage(`Staging.t${batchID}`, batchID, streamOf([[1, 'a'], [2, 'b']], COLUMNS, () => delay(20) as never)), // prettier-ignore
-    );
-    expect(await Promise.all(stages)).toEqual([2, 2, 2]);
-  });
-
-  it('holds no lock on the other files of the folder', async () => {
-    for (const schema of ['Audit', 'DWH']) database(schema).exec('CREATE TABLE t (a)');
-    const tryLocks = (): void => {
-      for (const schema of ['Audit', 'DWH']) database(schema).exec('BEGIN IMMEDIATE; ROLLBACK');
-      expect(() => database('Staging').exec('BEGIN IMMEDIATE')).toThrow('locked');
-    };
-    expect(await stage('Staging.t', 1, streamOf([[1, 'a']], COLUMNS, tryLocks))).toBe(1);
-  });
-
-  it('says what is there when a table is not', async () => {
-    await makeNorthwind(folder, { orders: 1 });
-    const target = await warehouse();
-    await expect(target.read(table('dbo.Oders'), never)).rejects.toMatchObject({
-      name: 'NotFound',
-      message:
-        'There is no table dbo.Oders in sqlite:northwind. Tables in dbo: dbo.[Order Details], dbo.Orders',
-    });
-    await expect(target.read(table('sales.Orders'), never)).rejects.toMatchObject({
-      name: 'NotFound',
-      message:
-        'There is no table sales.Orders in sqlite:northwind: it has no file sales.db. Schemas there: dbo',
-    });
-    await expect(target.read(table('[../secret].Orders'), never)).rejects.toMatchObject({ name: 'BadInput' });
-  });
-
-  it('refuses targets and sources that would do harm', async () => {
-    database('Staging').exec('CREATE TABLE Customers (ID INTEGER)');
-    await expect(stage('Staging.Customers', 1, streamOf([]))).rejects.toMatchObject({
-      name: 'BadInput',
-      message:
-        'Staging.Customers exists and has no column BatchID, so it is not a staging table. Name another one, or add the column',
-    });
-    await expect(stage('audit.PipelineLog', 1, streamOf([]))).rejects.toMatchObject({ name: 'BadInput' });
-    await expect(stage('Staging.t', 1, streamOf([], [{ name: 'batchid', type: '' }]))).rejects.toMatchObject({
-      name: 'BadInput',
-      message: expect.stringContaining('through a view') as unknown,
-    });
-  });
-
-  it('leaves the event loop a turn after every thousand rows', async () => {
-    database('dbo').exec(`
-      CREATE TABLE big (id INTEGER PRIMARY KEY, a TEXT);
-      WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-      INSERT INTO big SELECT i, 'some text of row ' || i FROM n`);
-    let turn = 0;
-    let next = setImmediate(function count() {
-      turn++;
-      next = setImmediate(count);
-    });
-    const rowsOfTurn = new Map<number, number>();
-    let before = 0;
-    try {
-      await stage('Staging.big', 1, await (await warehouse()).read(table('dbo.big'), never), (rows) => {
-        rowsOfTurn.set(turn, (rowsOfTurn.get(turn) ?? 0) + rows - before);
-        before = rows;
-      });
-    } finally {
-      clearImmediate(next);
-    }
-    expect(before).toBe(20_000);
-    expect(Math.max(...rowsOfTurn.values())).toBe(1_000);
+  it('stay where not all of them are known to be its own, and so does what a transfer has loaded', async () => {
+    const dwh = await warehouse();
+    await stageRows(dwh, 'Staging.a', owner, [1]);
+    database('Staging').exec("INSERT INTO a VALUES (9, 1, '2026-01-01')");
+    await stageRows(dwh, 'Staging.b', owner, [2], false);
+    await stageRows(dwh, 'Staging.c', owner, [3]);
+    database('Staging').exec('DROP TABLE c');
+    expect(await dwh.unstage(owner)).toBe(0);
+    expect([rows('a'), rows('b')]).toEqual([[[1n, 1n], [9n, 1n]], [[2n, 1n]]]); // prettier-ignore
   });
 });
 
 describe('a transform', () => {
   it('loads the sample as the sample says', async () => {
     await makeNorthwind(folder);
-    await stageNorthwind(1);
-    await stageNorthwind(2);
+    stageNorthwind(1);
+    stageNorthwind(2);
     const dwh = await warehouse(northwindScripts);
     await dwh.transform(table('DWH.TransformSales'), 1);
     await dwh.transform(table('DWH.TransformSales'), 2);
@@ -323,7 +180,7 @@ describe('a transform', () => {
       name: 'NotFound',
       message: `There is no file ${join(scripts, 'DWH.Nothing.sql')}. Put the transform's SQL there, or correct its name`,
     });
-    const without = await openWarehouse({ url: `sqlite:${folder}` });
+    const without = await openWarehouse({ url: `sqlite:${folder}`, signal });
     await expect(without.transform(table('DWH.Load'), 1)).rejects.toMatchObject({
       name: 'BadConfig',
       message:
@@ -341,7 +198,7 @@ describe('a transform', () => {
     database('Mart').exec('CREATE TABLE t (a)');
     database('dwh').exec('CREATE TABLE t (a)');
     for (let unused = 0; unused < 12; unused++) database(`Unused${unused}`).exec('CREATE TABLE t (a)');
-    await stage('Staging.s', 1, streamOf([[1, 'a']]));
+    stageRow();
     writeScript(
       'DWH.Load',
       'INSERT INTO mart.t SELECT Name FROM STAGING.s; INSERT INTO DWH.t SELECT * FROM Mart.t',
@@ -368,7 +225,7 @@ describe('a transform', () => {
   });
 
   it('does not wait for another batch that loads staging meanwhile', async () => {
-    await stage('Staging.s', 1, streamOf([[1, 'a']]));
+    stageRow();
     writeScript('DWH.Load', 'CREATE TABLE DWH.t (a); INSERT INTO DWH.t SELECT Name FROM Staging.s');
     database('Staging').exec('BEGIN IMMEDIATE');
     await (await warehouse()).transform(table('DWH.Load'), 1);
@@ -391,7 +248,7 @@ describe('a transform', () => {
     'fails on a lock that lasts (%s), in a way that is tried again',
     async (mode) => {
       writeScript('DWH.Load', 'DELETE FROM DWH.t; INSERT INTO DWH.t SELECT Name FROM Staging.s');
-      await stage('Staging.s', 1, streamOf([[1, 'a']]));
+      stageRow();
       const other = database('DWH');
       other.pragma(`journal_mode = ${mode}`);
       other.exec('CREATE TABLE t (a); BEGIN IMMEDIATE');
@@ -413,8 +270,8 @@ describe('a transform', () => {
 
   it('shows a reader the old facts or the new ones, and never none', async () => {
     await makeNorthwind(folder, { orders: 20_000 });
-    await stageNorthwind(1);
-    await stageNorthwind(2);
+    stageNorthwind(1);
+    stageNorthwind(2);
     const dwh = await warehouse(northwindScripts);
     await dwh.transform(table('DWH.TransformSales'), 1);
     const reader = await watchFacts(join(folder, 'DWH.db'));
@@ -438,7 +295,7 @@ describe('counting', () => {
     await expect((await warehouse()).count(table('DWH.Fact_Sales'), 1)).rejects.toMatchObject({
       name: 'BadInput',
       message:
-        "DWH.Fact_Sales has no column BatchID, so its rows can't be counted by batch. Add the column and let the transform fill it with @CurrentBatchID",
+        "DWH.Fact_Sales has no column BatchID, so its rows can't be counted by batch. Add the column and let the transform fill it with the BatchID that it gets",
     });
   });
 });

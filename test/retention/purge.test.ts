@@ -6,9 +6,9 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { BatchRecord } from '../../src/domain/model.js';
 import { parseTableName } from '../../src/domain/table.js';
 import type { AuditReader } from '../../src/engines/contract.js';
-import type { TableStream } from '../../src/engines/warehouseContract.js';
 import { engine } from '../../src/engines/sqlite/index.js';
 import { said } from '../proof/foundBy.js';
+import { stageRows } from '../support/stageRows.js';
 import { isOlderThanASecond, PurgedQueue } from './purgedQueue.js';
 
 let queue: PurgedQueue;
@@ -158,29 +158,22 @@ it('removes what purged batches have staged, and nothing of others', async () =>
     return file;
   };
   const [ofOld, ofOpen, ofOther] = [staged(storeID, old), staged(storeID, open), staged('other', old)];
-  const warehouse = await engine.openWarehouse({ url: queue.dwh });
-  const table = parseTableName('Staging.stg_Orders', 'table');
-  const rows = (): TableStream => ({
-    columns: [{ name: 'OrderID', type: 'INTEGER' }],
-    chunks: (async function* () {
-      yield [[1], [2]];
-    })(),
-  });
-  const stage = (store: string, { batch }: BatchRecord): Promise<number> =>
-    warehouse.stage(table, { storeID: store, logID: batch.LogID }, rows(), () => undefined);
-  const shared = await queue.run('oneStep');
-  await stage(storeID, old);
-  await stage(storeID, open);
-  // Both audits count from 1.
-  await stage('other', shared);
-  await stage(storeID, shared);
-  await warehouse.stage(table, { storeID: 'other', logID: 999_999 }, rows(), () => undefined);
+  const warehouse = await engine.openWarehouse({ url: queue.dwh, signal: new AbortController().signal });
+  const name = 'Staging.stg_Orders';
+  const loaded = await queue.run('oneStep');
+  const stage = (store: string, logID: number): Promise<void> =>
+    stageRows(warehouse, name, { storeID: store, logID }, [1, 2]);
+  await stage(storeID, old.batch.LogID);
+  await stage(storeID, open.batch.LogID);
+  await stage('other', 999_999);
+  // What a transfer has loaded is no staging row.
+  await stageRows(warehouse, name, { storeID, logID: loaded.batch.LogID }, [1, 2], false);
 
-  const { result } = await queue.purge(shared);
-  expect(await queue.left([old, shared])).toEqual([]);
+  const { result } = await queue.purge(loaded);
+  expect(await queue.left([old, loaded])).toEqual([]);
   expect(result.staged).toEqual({ objects: 1, rows: 2 });
   expect([ofOld, ofOpen, ofOther].map((file) => existsSync(file))).toEqual([false, true, true]);
-  const { ofBatch, total } = await warehouse.count(table, open.batch.LogID);
+  const { ofBatch, total } = await warehouse.count(parseTableName(name, 'table'), open.batch.LogID);
   expect([ofBatch, total]).toEqual([2, 6]);
   await warehouse.close();
 });

@@ -1,9 +1,16 @@
-/** The shell commands that a page of the documentation shows, as a shell takes them apart. */
+/** What a page of the documentation shows to be run. */
 import { readFileSync } from 'node:fs';
 
+/** The shell commands, as a shell takes them apart. */
 export function docCommands(page: string): string[][] {
+  return docBlocks(page, 'sh').flatMap(commandsOf);
+}
+
+/** Its blocks of code in this language. */
+export function docBlocks(page: string, language: string): string[] {
   const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8').replaceAll('\r\n', '\n');
-  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => commandsOf(block!));
+  const blocks = text.matchAll(/^```(\w+)\n(.*?)^```$/gms);
+  return [...blocks].filter(([, found]) => found === language).map(([, , block]) => block!);
 }
 
 /** Words in single quotes and without; a line goes on behind a backslash, and inside quotes. */

@@ -42,6 +42,7 @@ beforeAll(async () => {
       dwh: { url: `sqlite:${lake}`, scripts: northwindScripts },
       own: { url: `sqlite:${lake}`, scripts: join(folder, 'scripts') },
       elsewhere: { url: `mystery://sa:${PASSWORD}@host/db` },
+      files: { url: `file:${folder}` },
     },
   });
   client = await connectClient();
@@ -266,14 +267,14 @@ describe('elt', () => {
       'an unknown connection',
       { ...NORTHWIND, source: 'erp' },
       'BadInput',
-      'There is no connection "erp". This worker\'s connections: northwind, dwh, own, elsewhere. ' +
+      'There is no connection "erp". This worker\'s connections: northwind, dwh, own, elsewhere, files. ' +
         "Name one of them, or add it under connections in the worker's configuration",
     ],
     [
       'a connection of an object',
       { ...NORTHWIND, target: 'constructor' },
       'BadInput',
-      'There is no connection "constructor". This worker\'s connections: northwind, dwh, own, elsewhere. ' +
+      'There is no connection "constructor". This worker\'s connections: northwind, dwh, own, elsewhere, files. ' +
         "Name one of them, or add it under connections in the worker's configuration",
     ],
     [
@@ -281,6 +282,19 @@ describe('elt', () => {
       { ...NORTHWIND, tables: [{ from: 'dbo.Oders', to: 'Staging.a' }] },
       'NotFound',
       'There is no table dbo.Oders in sqlite:northwind. Tables in dbo: dbo.[Order Details], dbo.Orders',
+    ],
+    [
+      "a staging table in the audit's schema",
+      { ...NORTHWIND, tables: [{ from: 'dbo.Orders', to: 'audit.PipelineLog' }] },
+      'BadInput',
+      "A pipeline can't write to the schema audit: Audit and outbox are the audit trail's, main and temp are SQLite's. " +
+        'Use another one, such as Staging or DWH',
+    ],
+    [
+      'a target that runs no transforms',
+      { ...NORTHWIND, target: 'files' },
+      'BadConfig',
+      "connections.files.url: file: can't be the target of the pipeline elt, because it runs no transforms. Use a transfer",
     ],
     [
       'a schema that is a path',
@@ -297,6 +311,24 @@ describe('elt', () => {
       ErrorMessage: expect.stringContaining(message) as unknown,
     });
     expect(events.filter(({ Attempt }) => Attempt !== null && Attempt > 1)).toEqual([]);
+  });
+
+  it("fails at once on a staging table that is somebody's own, and leaves it as it is", async () => {
+    const source = database('northwind/dbo.db');
+    source.exec('CREATE TABLE Customers (ID INTEGER)');
+    source.close();
+    const staging = database('lake/Staging.db');
+    staging.exec('CREATE TABLE Customers (ID INTEGER); INSERT INTO Customers VALUES (1)');
+    const run = await start('elt', {
+      ...NORTHWIND,
+      tables: [{ from: 'dbo.Customers', to: 'Staging.Customers' }],
+    });
+    expect(await failureOf(run)).toMatchObject({
+      type: 'BadInput',
+      message: expect.stringContaining('Staging.Customers exists and has no column BatchID') as unknown,
+    });
+    expect(staging.prepare('SELECT * FROM Customers').raw().all()).toEqual([[1]]);
+    staging.close();
   });
 
   it('fails at once on a transform that is not there, and names the file', async () => {
@@ -363,11 +395,29 @@ describe('elt', () => {
     expect((await batchOf(run)).batch.Status).toBe('Cancelled');
   });
 
+  it('extracts again in place of what it had extracted, and leaves what others have', async () => {
+    const [other, run] = [await start('elt', NORTHWIND), await start('elt', NORTHWIND)];
+    await Promise.all([resultOf(other), resultOf(run)]);
+    const after = await resetTo('extractTable', run);
+    expect(await resultOf(after)).toEqual({ rowsProcessed: 830 });
+    const [{ batch: kept }, { batch }] = [await batchOf(other), await batchOf(after)];
+    const staging = database('lake/Staging.db');
+    const rows = staging.prepare(
+      'SELECT count(*), count(DISTINCT OrderID) FROM stg_Orders WHERE BatchID = ?',
+    );
+    const ledger = staging.prepare(
+      "SELECT RunID, Rows, Staging FROM BatchLoad WHERE LogID = ? AND TableName = 'Staging.stg_Orders'",
+    );
+    expect([kept, batch].map(({ LogID }) => rows.raw().get(LogID))).toEqual([[830, 830], [830, 830]]); // prettier-ignore
+    expect(ledger.raw().all(batch.LogID)).toEqual([[after.runId, 830, 1]]);
+    staging.close();
+  });
+
   it('goes on after a reset with the rows that were extracted before it', async () => {
     const run = await start('elt', NORTHWIND);
     await resultOf(run);
     const { batch } = await batchOf(run);
-    const after = await resetToTransform(run);
+    const after = await resetTo('runTransform', run);
     expect(await resultOf(after)).toEqual({ rowsProcessed: 830 });
     expect((await batchOf(after)).batch.LogID).toBe(batch.LogID);
   });
@@ -379,7 +429,7 @@ describe('elt', () => {
     const staging = database('lake/Staging.db');
     staging.prepare('DELETE FROM stg_Orders WHERE BatchID = ?').run(LogID);
     staging.close();
-    expect(await failureOf(await resetToTransform(run))).toMatchObject({
+    expect(await failureOf(await resetTo('runTransform', run))).toMatchObject({
       type: 'NotFound',
       message:
         `The staging rows of batch ${LogID} are gone: Staging.stg_Orders of sqlite:lake holds 0, and 830 were extracted. ` +
@@ -396,11 +446,11 @@ function readable(history: object): string {
   });
 }
 
-/** Resets a run to the workflow task that scheduled its transform. */
-async function resetToTransform(run: Run): Promise<Run> {
+/** Resets a run to the workflow task that first scheduled this step. */
+async function resetTo(step: string, run: Run): Promise<Run> {
   const { events } = await client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
   const scheduled = events!.find(
-    ({ activityTaskScheduledEventAttributes: activity }) => activity?.activityType?.name === 'runTransform',
+    ({ activityTaskScheduledEventAttributes: activity }) => activity?.activityType?.name === step,
   );
   const { runId } = await client.workflowService.resetWorkflowExecution({
     namespace: 'default',

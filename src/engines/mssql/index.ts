@@ -5,6 +5,7 @@ import { migrationScript } from './migrations.js';
 import { openTargetReader } from './targetReader.js';
 import { openSource } from './transfer/source.js';
 import { openTarget } from './transfer/target.js';
+import { openWarehouse } from './warehouse.js';
 
 export const engine = {
   openAuditStore,
@@ -12,5 +13,6 @@ export const engine = {
   migrationScript,
   openSource,
   openTarget,
+  openWarehouse,
   openTargetReader,
 } satisfies Engine;

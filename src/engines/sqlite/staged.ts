@@ -1,30 +1,17 @@
-/** Which batches have rows in which staging tables of a file: what removes them touches nothing else. */
-import type Database from 'better-sqlite3';
-import type { BatchKey } from '../warehouseContract.js';
+/** Which batches have staging rows in a file, by its ledger: what removes them touches nothing else. */
+import { parseTableName } from '../../domain/table.js';
+import type { BatchKey } from '../transferContract.js';
 import { hasTable, openForReading, openForWriting, patiently, quote } from './connect.js';
 import { BATCH_ID } from './tables.js';
-
-const TABLE = 'BatchStaged';
-
-/** In the transaction that stages the rows. */
-export function noteStaged(db: Database.Database, { storeID, logID }: BatchKey, table: string): void {
-  db.exec(
-    `CREATE TABLE IF NOT EXISTS ${TABLE} (StoreID TEXT NOT NULL, LogID INTEGER NOT NULL, TableName TEXT NOT NULL,
-       PRIMARY KEY (StoreID, LogID, TableName))`,
-  );
-  db.prepare(`INSERT INTO ${TABLE} VALUES (?, ?, ?) ON CONFLICT DO NOTHING`).run(
-    storeID,
-    BigInt(logID),
-    table,
-  );
-}
 
 export async function stagedIn(file: string, storeID: string): Promise<number[]> {
   const db = await openForReading(file);
   try {
     return await patiently(() => {
-      if (!hasTable(db, TABLE)) return [];
-      const logIDs = db.prepare<[string], number>(`SELECT DISTINCT LogID FROM ${TABLE} WHERE StoreID = ?`);
+      if (!hasTable(db, 'BatchLoad')) return [];
+      const logIDs = db.prepare<[string], number>(
+        'SELECT DISTINCT LogID FROM BatchLoad WHERE StoreID = ? AND Staging',
+      );
       return logIDs.pluck().all(storeID);
     });
   } finally {
@@ -36,17 +23,26 @@ export async function unstageFrom(file: string, { storeID, logID }: BatchKey): P
   const db = await openForWriting(file);
   try {
     const remove = db.transaction((): number => {
-      if (!hasTable(db, TABLE)) return 0;
       const tables = db
-        .prepare(`DELETE FROM ${TABLE} WHERE StoreID = ? AND LogID = ? RETURNING TableName`)
-        .pluck()
-        .all(storeID, logID) as string[];
-      // Another audit store's batch has the same number, and rows don't say which of the two they are of.
-      const isShared = db.prepare(`SELECT 1 FROM ${TABLE} WHERE LogID = ? AND TableName = ?`);
-      return tables
-        .filter((table) => hasTable(db, table) && !isShared.get(logID, table))
-        .map((table) => db.prepare(`DELETE FROM ${quote(table)} WHERE ${quote(BATCH_ID)} = ?`).run(logID))
-        .reduce((sum, { changes }) => sum + changes, 0);
+        .prepare<[string, number], { table: string; listed: number }>(
+          `SELECT TableName AS "table", sum(Rows) AS listed FROM BatchLoad
+           WHERE StoreID = ? AND LogID = ? AND Staging GROUP BY TableName`,
+        )
+        .all(storeID, logID);
+      let removed = 0;
+      for (const { table, listed } of tables) {
+        const { name } = parseTableName(table, 'BatchLoad');
+        if (hasTable(db, name)) {
+          const ofBatch = `FROM ${quote(name)} WHERE ${BATCH_ID} = ?`;
+          const rows = db.prepare<[number], number>(`SELECT count(*) ${ofBatch}`).pluck().get(logID)!;
+          if (rows > listed) continue;
+          removed += db.prepare(`DELETE ${ofBatch}`).run(logID).changes;
+        }
+        db.prepare('DELETE FROM BatchLoad WHERE TableName = ? AND LogID = ? AND StoreID = ?').run(
+          ...[table, logID, storeID],
+        );
+      }
+      return removed;
     });
     return await patiently(() => remove.immediate());
   } finally {

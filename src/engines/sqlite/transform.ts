@@ -20,6 +20,7 @@ export interface TransformPlace {
   readonly folder: string;
   readonly label: string;
   readonly scripts: string | undefined;
+  readonly signal: AbortSignal;
 }
 
 export async function runTransform(place: TransformPlace, name: TableName, batchID: number): Promise<void> {
@@ -35,6 +36,7 @@ export async function runTransform(place: TransformPlace, name: TableName, batch
       db.pragma(`${quote(name.schema)}.journal_mode = WAL`);
       db.exec('BEGIN');
       for (const statement of statements) {
+        place.signal.throwIfAborted();
         runStatement(db, statement, scriptName, batchID);
         await nextTurn();
       }

@@ -1,56 +1,34 @@
-/** A folder of SQLite files as a source and target of pipelines. */
+/** A folder of SQLite files as the target of `elt`. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import type Database from 'better-sqlite3';
-import { NotFound } from '../../domain/errors.js';
 import type { TableName } from '../../domain/table.js';
-import { formatTableName } from '../../domain/table.js';
-import type { BatchKey, TableStream, Warehouse, WarehouseOptions } from '../warehouseContract.js';
+import { NO_ROWS } from '../shared/rowCounts.js';
+import type { BatchKey, Load, TransferTarget } from '../transferContract.js';
+import type { RowCounts, Warehouse, WarehouseOptions } from '../warehouseContract.js';
 import { folderOf, openForReading, patiently, schemaFile, schemaFiles } from './connect.js';
-import { countRows, NO_ROWS } from './countRows.js';
-import { readTable } from './readTable.js';
-import { stage } from './stage.js';
+import { countRows } from './countRows.js';
 import { stagedIn, unstageFrom } from './staged.js';
 import { isReserved } from './tables.js';
+import { openTarget } from './transfer/target.js';
 import { runTransform } from './transform.js';
 
-export async function openWarehouse({ url, scripts }: WarehouseOptions): Promise<Warehouse> {
-  return new SqliteWarehouse(folderOf(url), scripts);
+export async function openWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  return new SqliteWarehouse(folderOf(options.url), await openTarget(options), options);
 }
 
 class SqliteWarehouse implements Warehouse {
   readonly label: string;
-  /** A stream reads from its connection until the warehouse is closed. */
-  readonly #readers: Database.Database[] = [];
 
   constructor(
     readonly folder: string,
-    readonly scripts: string | undefined,
+    readonly target: TransferTarget,
+    readonly options: WarehouseOptions,
   ) {
     this.label = `sqlite:${basename(folder)}`;
   }
 
-  async read(table: TableName, signal: AbortSignal): Promise<TableStream> {
-    const file = schemaFile(this.folder, table.schema);
-    if (!existsSync(file)) {
-      const known = [...schemaFiles(this.folder).keys()].join(', ');
-      throw new NotFound(
-        `There is no table ${formatTableName(table)} in ${this.label}: it has no file ${basename(file)}. ` +
-          `Schemas there: ${known || 'none'}`,
-      );
-    }
-    const db = await openForReading(file);
-    this.#readers.push(db);
-    return patiently(() => readTable(db, this.label, table, signal));
-  }
-
-  stage(
-    table: TableName,
-    batch: BatchKey,
-    rows: TableStream,
-    onProgress: (rows: number) => void,
-  ): Promise<number> {
-    return stage(this, table, batch, rows, onProgress);
+  load(load: Load): Promise<void> {
+    return this.target.load(load);
   }
 
   async staged(storeID: string): Promise<number[]> {
@@ -73,10 +51,12 @@ class SqliteWarehouse implements Warehouse {
   }
 
   transform(name: TableName, batchID: number): Promise<void> {
-    return runTransform(this, name, batchID);
+    const { folder, label } = this;
+    const { scripts, signal } = this.options;
+    return runTransform({ folder, label, scripts, signal }, name, batchID);
   }
 
-  async count(table: TableName, batchID: number): Promise<{ total: number; ofBatch: number }> {
+  async count(table: TableName, batchID: number): Promise<RowCounts> {
     const file = schemaFile(this.folder, table.schema);
     if (!existsSync(file)) return NO_ROWS;
     const db = await openForReading(file);
@@ -87,7 +67,7 @@ class SqliteWarehouse implements Warehouse {
     }
   }
 
-  async close(): Promise<void> {
-    for (const db of this.#readers) db.close();
+  close(): Promise<void> {
+    return this.target.close();
   }
 }

@@ -17,7 +17,8 @@ import type { TransferSession } from './session.js';
  */
 const TABLES: Readonly<Record<string, string>> = {
   BatchLoad: `StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, RunID NVARCHAR(100) NOT NULL, TableName NVARCHAR(300) NOT NULL,
-    Chunk INT NOT NULL, [Rows] BIGINT NOT NULL, LoadedAt DATETIME2(3) NOT NULL, PRIMARY KEY (TableName, LogID, StoreID, Chunk)`,
+    Chunk INT NOT NULL, [Rows] BIGINT NOT NULL, LoadedAt DATETIME2(3) NOT NULL, Staging BIT NOT NULL,
+    PRIMARY KEY (TableName, LogID, StoreID, Chunk)`,
   BatchInterval: `TableName NVARCHAR(300) NOT NULL, Source NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL, [From] NVARCHAR(40) NOT NULL,
     [To] NVARCHAR(40) NOT NULL, StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, PRIMARY KEY NONCLUSTERED (TableName, Source, [From])`,
   BatchRejected: `StoreID NVARCHAR(36) NOT NULL, LogID BIGINT NOT NULL, TableName NVARCHAR(300) NOT NULL, Chunk INT NOT NULL,
@@ -76,11 +77,14 @@ export class Ledger {
     checkOwnListed(this.#name, this.batch, { rows: ofBatch, listed });
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   async checkAllListed(): Promise<void> {
     const rows = await this.#count(
-      `SELECT COUNT_BIG(*) AS [count] FROM ${quoted(this.table)} WHERE BatchID IS NULL OR BatchID NOT IN
-         (SELECT LogID FROM ${this.#schema}.BatchLoad WHERE TableName = @table)`,
+      `SELECT COALESCE(SUM(T.N - COALESCE(L.N, 0)), 0) AS [count]
+       FROM (SELECT BatchID, COUNT_BIG(*) AS N FROM ${quoted(this.table)} GROUP BY BatchID) AS T
+       LEFT JOIN (SELECT LogID, SUM([Rows]) AS N FROM ${this.#schema}.BatchLoad WHERE TableName = @table GROUP BY LogID) AS L
+         ON L.LogID = T.BatchID
+       WHERE T.N > COALESCE(L.N, 0)`,
     );
     checkNoneUnlisted(this.#name, rows);
   }
@@ -110,11 +114,11 @@ export class Ledger {
   }
 
   async add(chunk: number, rows: number): Promise<void> {
-    const { Int, BigInt } = this.session.db.driver;
+    const { Bit, BigInt, Int } = this.session.db.driver;
     await this.session.run(
-      `INSERT INTO ${this.#schema}.BatchLoad (StoreID, LogID, RunID, TableName, Chunk, [Rows], LoadedAt)
-       VALUES (@storeID, @logID, @runID, @table, @chunk, @rows, @loadedAt)`,
-      { ...this.#inputs(), chunk: [Int, chunk], rows: [BigInt, rows] },
+      `INSERT INTO ${this.#schema}.BatchLoad (StoreID, LogID, RunID, TableName, Chunk, [Rows], LoadedAt, Staging)
+       VALUES (@storeID, @logID, @runID, @table, @chunk, @rows, @loadedAt, @staging)`,
+      { ...this.#inputs(), chunk: [Int, chunk], rows: [BigInt, rows], staging: [Bit, this.batch.isStaging] },
     );
   }
 

@@ -52,6 +52,16 @@ export class TransferSession {
     return new TransferSession(db, transaction, signal);
   }
 
+  static async use<T>(options: PlaceOptions, work: (session: TransferSession) => Promise<T>): Promise<T> {
+    const session = await TransferSession.open(options, { isSnapshot: false });
+    try {
+      return await work(session);
+    } finally {
+      // Rolls back what was not committed.
+      await session.close();
+    }
+  }
+
   get label(): string {
     return this.db.label;
   }
@@ -124,7 +134,7 @@ export class TransferSession {
       if (!isMissingRight(error)) throw error;
       throw new BadConfig(
         `${this.label}: ${(error as Error).message}. Let a DBA grant this user what a transfer needs: SELECT on what is read; ` +
-          'on a target CREATE TABLE in the database, ALTER on the schema, and SELECT, INSERT, UPDATE and DELETE on its tables',
+          'on a target CREATE TABLE in the database, ALTER on the schema, and SELECT, INSERT, UPDATE and DELETE on its tables; EXECUTE on the procedure of a transform',
         { cause: error },
       );
     }

@@ -31,24 +31,15 @@ const ABOUT_ROW = [515, 547, 2601, 2627, 2628, 8152];
 
 export async function openTarget(options: PlaceOptions): Promise<TransferTarget> {
   const { label } = readUrl(options.url);
-  const withSession = async <T>(work: (session: TransferSession) => Promise<T>): Promise<T> => {
-    const session = await TransferSession.open(options, { isSnapshot: false });
-    try {
-      return await work(session);
-    } finally {
-      // Rolls back what was not committed.
-      await session.close();
-    }
-  };
   return {
     label,
     check: (tables) =>
-      withSession(async (session) => {
+      TransferSession.use(options, async (session) => {
         for (const table of tables) fitColumns(table, (await findTable(session, table.to))?.columns);
       }),
-    load: (load) => withSession((session) => loadAll(session, load)),
+    load: (load) => TransferSession.use(options, (session) => loadAll(session, load)),
     intervals: (tables) =>
-      withSession(async (session) => {
+      TransferSession.use(options, async (session) => {
         const all: LedgerInterval[][] = [];
         for (const table of tables) all.push(await ledgerIntervals(session, table));
         return all;
@@ -178,7 +169,7 @@ async function setAside(
   const { chunk, row, reason } = await incoming.firstRefused();
   throw new RowsRejected(
     `${formatTableName(table.to)}: the target refuses row ${row} of chunk ${chunk}: ${reason}. ` +
-      'Mend the row or the table; or set allowRejected, which leaves such rows out and keeps them in BatchRejected',
+      'Mend the row or the table; a transfer with allowRejected leaves such rows out and keeps them in BatchRejected',
   );
 }
 

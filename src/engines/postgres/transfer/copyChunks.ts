@@ -8,8 +8,8 @@ import { csvRows } from '../../shared/csvReader.js';
 import type { Field } from '../../shared/csvWriter.js';
 import { rowText } from '../../shared/csvWriter.js';
 import type { Load, LoadingTable } from '../../transferContract.js';
-import { codeOf } from '../errors.js';
 import type { Ledger } from './ledger.js';
+import { isAboutRow, reasonOf } from './refusedRow.js';
 import type { Session } from './session.js';
 
 interface ChunkCopy {
@@ -49,7 +49,7 @@ async function copyAll(session: Session, { table, into }: ChunkCopy, rows: Reada
     if (!isAboutRow(error)) throw error;
     throw new RowsRejected(
       `${formatTableName(table.to)}: the target refuses a row: ${reasonOf(error)}. ` +
-        'Mend the row or the table; or set allowRejected, which leaves such rows out and keeps them in batchrejected',
+        'Mend the row or the table; a transfer with allowRejected leaves such rows out and keeps them in batchrejected',
       { cause: error },
     );
   }
@@ -61,15 +61,6 @@ async function copyFrom({ client, copy }: Session, into: string, rows: Readable)
   );
   await pipeline(rows, stream);
   return stream.rowCount;
-}
-
-/** Invalid data, or a constraint. */
-function isAboutRow(error: unknown): error is pg.DatabaseError {
-  return /^2[23]/.test(codeOf(error) ?? '');
-}
-
-function reasonOf({ message, where }: pg.DatabaseError): string {
-  return where === undefined ? message : `${message} (${where.split('\n')[0]})`;
 }
 
 /** As a whole where that works, else in blocks, and those in halves, until the rows that are refused are found. */

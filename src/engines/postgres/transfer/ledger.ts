@@ -15,6 +15,7 @@ const TABLES = (schema: string): string => `
   CREATE TABLE IF NOT EXISTS ${schema}.batchload (
     storeid text NOT NULL, logid bigint NOT NULL, runid text NOT NULL, tablename text NOT NULL,
     chunk integer NOT NULL, rows bigint NOT NULL, loadedat timestamp with time zone NOT NULL,
+    staging boolean NOT NULL,
     PRIMARY KEY (tablename, logid, storeid, chunk)
   );
   CREATE TABLE IF NOT EXISTS ${schema}.batchinterval (
@@ -93,11 +94,14 @@ export class Ledger {
     checkOwnListed(this.#name, this.batch, { rows: ofBatch, listed });
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   async checkAllListed(): Promise<void> {
     const rows = await this.#count(
-      `SELECT count(*) FROM ${quoted(this.table)} WHERE batchid IS NULL OR batchid NOT IN
-         (SELECT logid FROM ${this.#schema}.batchload WHERE tablename = $1)`,
+      `SELECT coalesce(sum(T.rows - coalesce(L.rows, 0)), 0)
+       FROM (SELECT batchid, count(*) AS rows FROM ${quoted(this.table)} GROUP BY batchid) AS T
+       LEFT JOIN (SELECT logid, sum(rows) AS rows FROM ${this.#schema}.batchload WHERE tablename = $1 GROUP BY logid) AS L
+         ON L.logid = T.batchid
+       WHERE T.rows > coalesce(L.rows, 0)`,
       [this.#name],
     );
     checkNoneUnlisted(this.#name, rows);
@@ -137,10 +141,10 @@ export class Ledger {
   }
 
   async add(chunk: number, rows: number): Promise<void> {
-    const { storeID, logID, runID } = this.batch;
+    const { storeID, logID, runID, isStaging } = this.batch;
     await this.session.rows(
-      `INSERT INTO ${this.#schema}.batchload VALUES ($1, $2, $3, $4, $5, $6, transaction_timestamp())`,
-      [storeID, logID, runID, this.#name, chunk, rows],
+      `INSERT INTO ${this.#schema}.batchload VALUES ($1, $2, $3, $4, $5, $6, transaction_timestamp(), $7)`,
+      [storeID, logID, runID, this.#name, chunk, rows, isStaging],
     );
   }
 

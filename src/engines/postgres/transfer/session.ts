@@ -59,6 +59,16 @@ export class Session {
     return new Session(client, label, 'default' in copy ? copy.default : copy, stopListening);
   }
 
+  static async use<T>(options: PlaceOptions, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = await Session.open(options);
+    try {
+      return await work(session);
+    } finally {
+      // Rolls back what was not committed.
+      await session.close();
+    }
+  }
+
   /** One statement: a text with several is refused by the protocol. */
   async rows(text: string, values: readonly unknown[] = []): Promise<Texts[]> {
     const result = await this.client.query<Array<string | null>>({

@@ -16,7 +16,7 @@ import type { TransferSession } from './session.js';
 /** All names as SQL without quotes has them; those that are reserved words need quotes. */
 const TABLES: Readonly<Record<string, string>> = {
   BATCHLOAD: `STOREID VARCHAR NOT NULL, LOGID NUMBER(38,0) NOT NULL, RUNID VARCHAR NOT NULL, TABLENAME VARCHAR NOT NULL,
-    CHUNK NUMBER(38,0) NOT NULL, "ROWS" NUMBER(38,0) NOT NULL, LOADEDAT TIMESTAMP_NTZ(3) NOT NULL`,
+    CHUNK NUMBER(38,0) NOT NULL, "ROWS" NUMBER(38,0) NOT NULL, LOADEDAT TIMESTAMP_NTZ(3) NOT NULL, STAGING BOOLEAN NOT NULL`,
   BATCHINTERVAL: `TABLENAME VARCHAR NOT NULL, SOURCE VARCHAR NOT NULL, "FROM" VARCHAR NOT NULL, "TO" VARCHAR NOT NULL,
     STOREID VARCHAR NOT NULL, LOGID NUMBER(38,0) NOT NULL`,
   BATCHREJECTED: `STOREID VARCHAR NOT NULL, LOGID NUMBER(38,0) NOT NULL, TABLENAME VARCHAR NOT NULL, CHUNK NUMBER(38,0) NOT NULL,
@@ -138,11 +138,14 @@ export class Ledger {
     return { total: count('total'), hasOwn: count('entries') > 0 };
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   async checkAllListed(): Promise<void> {
     const [row] = await this.session.run(
-      `SELECT COUNT(*) AS "rows" FROM ${quoted(this.table)} WHERE BATCHID IS NULL OR BATCHID NOT IN
-         (SELECT LOGID FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ?)`,
+      `SELECT COALESCE(SUM(T.N - COALESCE(L.N, 0)), 0) AS "rows"
+       FROM (SELECT BATCHID, COUNT(*) AS N FROM ${quoted(this.table)} GROUP BY BATCHID) AS T
+       LEFT JOIN (SELECT LOGID, SUM("ROWS") AS N FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ? GROUP BY LOGID) AS L
+         ON L.LOGID = T.BATCHID
+       WHERE T.N > COALESCE(L.N, 0)`,
       [this.#name],
     );
     const rows = Number(row!['rows']);
@@ -182,10 +185,10 @@ export class Ledger {
 
   /** `rows`: how many were loaded of each chunk. */
   async add(rows: readonly number[]): Promise<void> {
-    const { storeID, logID, runID, loadedAt } = this.batch;
+    const { storeID, logID, runID, loadedAt, isStaging } = this.batch;
     await this.session.run(
-      `INSERT INTO ${this.#schema}.BATCHLOAD (STOREID, LOGID, RUNID, TABLENAME, CHUNK, "ROWS", LOADEDAT)
-       SELECT ?, ?, ?, ?, F.VALUE[0]::NUMBER(38,0), F.VALUE[1]::NUMBER(38,0), ${time('?')} FROM TABLE(FLATTEN(input => PARSE_JSON(?))) F`,
+      `INSERT INTO ${this.#schema}.BATCHLOAD (STOREID, LOGID, RUNID, TABLENAME, CHUNK, "ROWS", LOADEDAT, STAGING)
+       SELECT ?, ?, ?, ?, F.VALUE[0]::NUMBER(38,0), F.VALUE[1]::NUMBER(38,0), ${time('?')}, ${isStaging} FROM TABLE(FLATTEN(input => PARSE_JSON(?))) F`,
       [storeID, logID, runID, this.#name, Date.parse(loadedAt), JSON.stringify([...rows.entries()])],
     );
   }

@@ -11,7 +11,7 @@ import { isWithin } from './cursor.js';
 const TABLES = `
   CREATE TABLE IF NOT EXISTS BatchLoad (
     StoreID TEXT NOT NULL, LogID INTEGER NOT NULL, RunID TEXT NOT NULL, TableName TEXT NOT NULL,
-    Chunk INTEGER NOT NULL, Rows INTEGER NOT NULL, LoadedAt TEXT NOT NULL,
+    Chunk INTEGER NOT NULL, Rows INTEGER NOT NULL, LoadedAt TEXT NOT NULL, Staging BOOLEAN NOT NULL,
     PRIMARY KEY (TableName, LogID, StoreID, Chunk)
   );
   CREATE TABLE IF NOT EXISTS BatchInterval (
@@ -73,11 +73,14 @@ export class Ledger {
     checkOwnListed(this.table.fullName, this.batch, { rows, listed });
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   checkAllListed(): void {
     const rows = this.#count(
-      `SELECT count(*) FROM ${quote(this.table.name)}
-       WHERE ${BATCH_ID} IS NULL OR ${BATCH_ID} NOT IN (SELECT LogID FROM BatchLoad WHERE TableName = ?)`,
+      `SELECT total(T.Rows - ifnull(L.Rows, 0))
+       FROM (SELECT ${BATCH_ID}, count(*) AS Rows FROM ${quote(this.table.name)} GROUP BY ${BATCH_ID}) AS T
+       LEFT JOIN (SELECT LogID, sum(Rows) AS Rows FROM BatchLoad WHERE TableName = ? GROUP BY LogID) AS L
+         ON L.LogID = T.${BATCH_ID}
+       WHERE T.Rows > ifnull(L.Rows, 0)`,
       this.table.fullName,
     );
     checkNoneUnlisted(this.table.fullName, rows);
@@ -114,10 +117,10 @@ export class Ledger {
   }
 
   add(chunk: number, rows: number): void {
-    const { storeID, logID, runID, loadedAt } = this.batch;
+    const { storeID, logID, runID, loadedAt, isStaging } = this.batch;
     this.db
-      .prepare('INSERT INTO BatchLoad VALUES (?, ?, ?, ?, ?, ?, ?)')
-      .run(storeID, logID, runID, this.table.fullName, chunk, rows, loadedAt);
+      .prepare('INSERT INTO BatchLoad VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(storeID, logID, runID, this.table.fullName, chunk, rows, loadedAt, isStaging ? 1 : 0);
   }
 
   intervals(): LedgerInterval[] {

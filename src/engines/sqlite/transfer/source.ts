@@ -21,7 +21,7 @@ import type {
   SourceTable,
   TransferSource,
 } from '../../transferContract.js';
-import { folderOf, openForReading, patiently, quote, schemaFile } from '../connect.js';
+import { folderOf, openForReading, patiently, quote, schemaFile, schemaFiles } from '../connect.js';
 import { columnsOf, tablesOf } from '../tables.js';
 import { isNoTime, isWithin } from './cursor.js';
 import { typeOf } from './types.js';
@@ -156,16 +156,19 @@ class SqliteSnapshot implements Snapshot {
   async #open(table: TableName): Promise<Database.Database> {
     const db = this.#files.get(table.schema) ?? (await this.#begin(table));
     if (columnsOf(db, table.name).size > 0) return db;
+    const known = tablesOf(db).map((name) => formatTableName({ ...table, name }));
     throw new NotFound(
-      `There is no table ${formatTableName(table)} in ${this.label}. Tables in ${table.schema}: ${tablesOf(db).join(', ') || 'none'}`,
+      `There is no table ${formatTableName(table)} in ${this.label}. Tables in ${table.schema}: ${known.join(', ') || 'none'}`,
     );
   }
 
   async #begin(table: TableName): Promise<Database.Database> {
     const file = schemaFile(this.folder, table.schema);
     if (!existsSync(file)) {
+      const known = [...schemaFiles(this.folder).keys()].join(', ');
       throw new NotFound(
-        `There is no table ${formatTableName(table)} in ${this.label}: it has no file ${basename(file)}`,
+        `There is no table ${formatTableName(table)} in ${this.label}: it has no file ${basename(file)}. ` +
+          `Schemas there: ${known || 'none'}`,
       );
     }
     const db = await openForReading(file);
