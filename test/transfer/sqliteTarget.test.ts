@@ -112,6 +112,26 @@ it('the bytes of all chunks arrive, however they are cut, and progress is told',
   expect(progress.at(-1)).toBeGreaterThanOrEqual(100_000);
 });
 
+it('numbers arrive as SQLite reads their texts', async () => {
+  const whole = ['0', '-0', '7', '007', '-42', '999999999999999', '-999999999999999', '1000000000000000'];
+  const large = ['9007199254740993', '9223372036854775807', '-9223372036854775808', '9223372036854775808'];
+  const numbers = [...whole, ...large];
+  await load({
+    chunks: [() => csv(numbers.map((text) => `${text},${text}\n`).join(''))],
+    table: { columns: [column('a', WHOLE), column('b', { kind: 'text' })] },
+  });
+  expect(
+    rows(
+      `SELECT count(*), sum(a IS CAST(b AS INTEGER)), sum(typeof(a) = 'integer') FROM t WHERE length(b) < 19`,
+    ),
+  ).toEqual([[BigInt(whole.length + 1), BigInt(whole.length + 1), BigInt(whole.length + 1)]]);
+  expect(rows('SELECT a FROM t WHERE length(b) >= 19 ORDER BY a')).toEqual([
+    [-9223372036854775808n],
+    [9223372036854775807n],
+    [9223372036854775808],
+  ]);
+});
+
 it('what the thread finds wrong is an error of its kind, with its code and its cause', async () => {
   inFile((db) => db.exec('CREATE TABLE t (a INTEGER CHECK (a < 5), BatchID INTEGER, LoadedAt TEXT)'));
   const rejected = load({ chunks: [() => csv('1\n5\n')] });
