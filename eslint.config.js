@@ -16,6 +16,7 @@ const SANDBOX_INTERCEPTORS = /^src\/interceptors\/(marker|protocol|runState|work
 const NODE_INTERCEPTORS = /^src\/interceptors\/(?!(runState|workflow)$)/;
 const CONFIG = /^src\/(config|configFile|secrets)$/;
 const MODULE_FILE = 'src/moduleFile';
+const OWN_SCRIPT = 'src/ownScript';
 const CONTRACT = /^src\/engines\/(contract|\w+Contract)$/;
 const ENGINE_LOOKUP = 'src/engines/index';
 const ENGINE_SHARED = /^src\/engines\/shared\//;
@@ -68,12 +69,14 @@ const LAYERS = [
       CONTRACT,
       ENGINE_SHARED,
       new RegExp(`^src/engines/${engine}/`),
+      OWN_SCRIPT,
       NODE,
       ...drivers.map((lazy) => ({ lazy })),
     ],
   })),
   { files: CONFIG, may: [DOMAIN, CONTRACT, CONFIG, NODE, 'yaml'] },
   { files: /^src\/moduleFile$/, may: [NODE] },
+  { files: /^src\/ownScript$/, may: [MODULE_FILE] },
   // The package's entry and the plugin; they find workflow files by path.
   {
     files: /^src\/(index|plugin)$/,
@@ -94,7 +97,7 @@ const LAYERS = [
         ACTIVITIES,
         NODE_INTERCEPTORS,
         CONFIG,
-        /^src\/(index|plugin|moduleFile)$/,
+        /^src\/(index|plugin|moduleFile|ownScript)$/,
       ],
       ...[new RegExp(`^src/(${folder}|dev)/`), NODE, ANY_PACKAGE],
     ],

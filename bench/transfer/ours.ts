@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, Runtime } from '@temporalio/worker';
 import type pg from 'pg';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../src/ownScript.js';
 import { BatchtrailPlugin } from '../../src/index.js';
 import type { Destination, Places } from './destinations.js';
 import type { WorkerSettings } from './worker.js';

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { ownScript } from './ownScript.js';
+import { ownScript } from '../ownScript.js';
 
 const REMEMBERED_LINES = 12;
 
@@ -36,7 +36,7 @@ export async function startKept(
   args: string[],
   { onOutput, ...options }: KeptProcessOptions = {},
 ): Promise<KeptProcess> {
-  const script = ownScript('keeper');
+  const script = ownScript(new URL('./keeper.js', import.meta.url));
   const keeper = fork(script.file, [command, ...args], {
     ...options,
     execArgv: script.nodeArguments,

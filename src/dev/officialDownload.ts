@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { startKept } from './keptProcess.js';
-import { ownScript } from './ownScript.js';
+import { ownScript } from '../ownScript.js';
 import { reportWhile, type Report } from './report.js';
 import { withoutTemporalVariables } from './temporalEnv.js';
 
@@ -13,7 +13,7 @@ const LOOK_EVERY_MS = 500;
 export async function officialDownload(folder: string, report: Report): Promise<string> {
   const line = 'downloading the official build…';
   report(`${line} (mostly within a minute; given up when nothing arrives for ${STALLED_AFTER_MS / 1000} s)`);
-  const script = ownScript('downloadScript');
+  const script = ownScript(new URL('./downloadScript.js', import.meta.url));
   const child = await startKept(process.execPath, [...script.nodeArguments, script.file, folder], {
     env: withoutTemporalVariables(),
   });

@@ -5,7 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../src/ownScript.js';
 import { withoutTemporalVariables } from '../../src/dev/temporalEnv.js';
 import type { OutboxMessage } from './outboxLimit.js';
 import type { WorkerSettings } from './worker.js';

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../src/ownScript.js';
 import { withoutTemporalVariables } from '../../src/dev/temporalEnv.js';
 
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

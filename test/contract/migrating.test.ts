@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it, vi } from 'vitest';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../src/ownScript.js';
 import type * as Migrations from '../../src/engines/shared/migrations.js';
 import { engineFor } from '../../src/engines/index.js';
 import { everyEngine } from './engines.js';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../src/ownScript.js';
 
 export interface Script {
   readonly child: ChildProcess & { pid: number };

@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';
 import type { BatchRef } from '../../src/domain/model.js';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../src/ownScript.js';
 import { Dice } from '../support/dice.js';
 import { runStart } from '../support/rows.js';
 import { Place } from './place.js';

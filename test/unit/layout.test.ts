@@ -146,6 +146,7 @@ const ROWS: readonly Row[] = [
     allowed: [
       `import '../contract.js'`,
       `import './connect.js'`,
+      `import '../../ownScript.js'`,
       `import 'node:fs'`,
       `import type Database from 'better-sqlite3'`,
       `void import('better-sqlite3')`,
@@ -158,6 +159,11 @@ const ROWS: readonly Row[] = [
       `import '@temporalio/common'`,
       `import 'mssql'`,
     ],
+  },
+  {
+    file: 'src/ownScript.ts',
+    allowed: [`import './moduleFile.js'`],
+    forbidden: [`import './plugin.js'`, `import './dev/devServer.js'`],
   },
   {
     file: 'src/plugin.ts',

@@ -10,7 +10,7 @@ const COMMA = 44;
  * other programs made.
  */
 export async function* csvRows(
-  input: AsyncIterable<Buffer>,
+  input: AsyncIterable<Uint8Array>,
   { carriageReturns = false } = {},
 ): AsyncGenerator<Field[][]> {
   const decoder = new StringDecoder('utf8');

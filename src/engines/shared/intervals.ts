@@ -3,7 +3,7 @@ import { Overtaken } from '../../domain/errors.js';
 import { meets, without } from '../../domain/interval.js';
 import type { TableName } from '../../domain/table.js';
 import { formatTableName } from '../../domain/table.js';
-import type { BatchStamp, Claim, LedgerInterval, LoadingTable } from '../transferContract.js';
+import type { BatchStamp, Claim, IncomingTable, LedgerInterval } from '../transferContract.js';
 
 export interface Takeover {
   readonly removed: readonly LedgerInterval[];
@@ -33,7 +33,7 @@ export function takeOver(
 }
 
 /** A row that is merged over a newer one would bring back what was changed since. */
-export function checkNotOlder({ to, cursor }: LoadingTable, rows: number): void {
+export function checkNotOlder({ to, cursor }: IncomingTable, rows: number): void {
   if (rows === 0) return;
   throw new Overtaken(
     `${formatTableName(to)} holds ${rows} rows that are newer by ${cursor} than those that were read. ` +

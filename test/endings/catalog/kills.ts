@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { typeScriptArguments } from '../../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../../src/ownScript.js';
 import { activities } from '../activities.js';
 import type { Ending, Scene } from '../ending.js';
 import type { KillPoint, WorkerSettings } from '../killableWorker.js';

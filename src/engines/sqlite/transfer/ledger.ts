@@ -1,5 +1,7 @@
 /** What the target knows of the batches that loaded it: in the file of their tables, so that both commit together. */
+import { basename } from 'node:path';
 import type Database from 'better-sqlite3';
+import { formatTableName } from '../../../domain/table.js';
 import type { TransferMode } from '../../../domain/transfer.js';
 import { BATCH_ID } from '../../shared/incoming.js';
 import type { Takeover } from '../../shared/intervals.js';
@@ -32,6 +34,11 @@ export interface Rejected {
   readonly reason: string;
   /** In the staging dialect. */
   readonly content: string;
+}
+
+/** What the ledger calls a table. The name of the file counts, not how the input writes it. */
+export function fullName(file: string, name: string): string {
+  return formatTableName({ schema: basename(file, '.db'), name });
 }
 
 /** In a file that has a ledger. */

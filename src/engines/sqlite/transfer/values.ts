@@ -81,11 +81,19 @@ function isShort(text: string, length = Infinity): boolean {
   return text.length <= length || [...text].length <= length;
 }
 
-/** What to bind for a field. A text becomes a number by the column's affinity, without a loss; floats do not. */
+/** As many digits as a JavaScript number keeps, whatever they are. */
+const SAFE_INTEGER = /^-?\d{1,15}$/;
+
+/**
+ * What to bind for a field. A text becomes a number by the column's affinity, without a loss; floats do not. A number costs
+ * less than a text.
+ */
 export function fieldReader(type: ColumnType): (field: string) => SqlValue {
   switch (type.kind) {
     case 'boolean':
-      return (field) => (field === 't' ? '1' : '0');
+      return (field) => (field === 't' ? 1 : 0);
+    case 'integer':
+      return (field) => (SAFE_INTEGER.test(field) ? Number(field) : field);
     case 'float':
       return (field) => {
         const value = Number(field);
@@ -94,7 +102,6 @@ export function fieldReader(type: ColumnType): (field: string) => SqlValue {
       };
     case 'bytes':
       return (field) => Buffer.from(field.slice(2), 'hex');
-    case 'integer':
     case 'decimal':
     case 'text':
     case 'date':
