@@ -30,7 +30,7 @@ if ((await check('the package packs', pack)) && (await check('it installs into a
   await check('it has every file that it needs and no other', compareFiles);
   await check('its command runs', runCommand);
   await check('its types are there', checkTypes);
-  await check('it audits a workflow', auditWorkflow);
+  await check('it audits a workflow, and moves a table', runWorkflows);
 }
 
 async function check(title, work) {
@@ -116,7 +116,7 @@ async function checkTypes() {
   await run(project, [compiler, ...options, ...types, 'uses.ts']);
 }
 
-async function auditWorkflow() {
+async function runWorkflows() {
   const { startDevServer } = await import(pathToFileURL(join(root, 'dist/dev/devServer.js')).href);
   write(
     'workflows.js',
@@ -129,6 +129,8 @@ async function auditWorkflow() {
        return loadOrders();
      }`,
   );
+  mkdirSync(join(project, 'shop'));
+  write('shop/customers.csv', 'name\nAda\nBoris\n');
   write(
     'worker.js',
     `import { fileURLToPath } from 'node:url';
@@ -142,11 +144,20 @@ async function auditWorkflow() {
        taskQueue: 'orders',
        workflowsPath: fileURLToPath(new URL('./workflows.js', import.meta.url)),
        activities: { loadOrders: async () => ({ rowsProcessed: 3 }) },
-       plugins: [new BatchtrailPlugin({ audit: { url: 'sqlite:./.batchtrail' } })],
+       plugins: [new BatchtrailPlugin({
+         audit: { url: 'sqlite:./.batchtrail' },
+         connections: { files: { url: 'file:.' }, dwh: { url: 'sqlite:./dwh' } },
+       })],
      });
      const client = new Client({ connection: await Connection.connect({ address }) });
-     const args = [{ pipeline: 'Orders_Load' }];
-     await worker.runUntil(client.workflow.execute('orders', { taskQueue: 'orders', workflowId: 'orders', args }));
+     const execute = (type, input) =>
+       client.workflow.execute(type, { taskQueue: 'orders', workflowId: type, args: [input] });
+     const places = { source: 'files', staging: 'files', target: 'dwh' };
+     const tables = [{ from: 'shop.customers', to: 'DWH.Customers' }];
+     await worker.runUntil(async () => {
+       await execute('orders', { pipeline: 'Orders_Load' });
+       await execute('historicalTransfer', { ...places, tables, mode: 'append' });
+     });
      await client.connection.close();
      await connection.close();`,
   );
@@ -158,8 +169,11 @@ async function auditWorkflow() {
   }
   const batches = JSON.parse(await batchtrail('batches', '--json'));
   const seen = batches.map((batch) => [batch.PipelineName, batch.Status, batch.RowsProcessed]);
-  assert.deepEqual(seen, [['Orders_Load', 'Success', 3]]);
-  const { events } = JSON.parse(await batchtrail('show', String(batches[0].LogID), '--json'));
+  assert.deepEqual(seen, [
+    ['historicalTransfer', 'Success', 2],
+    ['Orders_Load', 'Success', 3],
+  ]);
+  const { events } = JSON.parse(await batchtrail('show', String(batches[1].LogID), '--json'));
   const steps = events.map(({ StepName, EventType }) => `${StepName} ${EventType}`);
   assert.deepEqual(steps.sort(), ['check info', 'loadOrders start', 'loadOrders success']);
 }

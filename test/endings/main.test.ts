@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { typeScriptArguments } from '../../src/ownScript.js';
 
 it('npm run endings with a word that no ending has in its name fails, and says which there are', async () => {
   const script = fileURLToPath(new URL('./main.ts', import.meta.url));

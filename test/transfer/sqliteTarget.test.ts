@@ -27,6 +27,11 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const WHOLE: ColumnType = { kind: 'integer', bits: 64 };
 const column = (name: string, type: ColumnType): Column => ({ name, type, nullable: true });
 
+const batch = {
+  ...{ storeID: 'store', logID: 7, runID: 'run', isStaging: false },
+  loadedAt: '2026-11-26T00:00:00.000Z',
+};
+
 interface Given extends Partial<Load> {
   readonly chunks?: Array<() => Readable>;
   readonly table?: Partial<LoadingTable>;
@@ -43,8 +48,14 @@ async function load({
   const target = await openTarget({ url: `sqlite:${folder}`, signal });
   const seen: LoadCounts[] = [];
   await target.load({
-    batch: { storeID: 'store', logID: 7, runID: 'run', loadedAt: '2026-11-26T00:00:00.000Z' },
-    ...{ mode: 'append', replaces: [], location: '', allowRejected: false, onProgress: () => undefined },
+    ...{
+      batch,
+      mode: 'append',
+      replaces: [],
+      location: '',
+      allowRejected: false,
+      onProgress: () => undefined,
+    },
     tables: [
       {
         ...{ to: { schema: 'DWH', name: 't' }, columns: [column('a', WHOLE)], key: [] },
@@ -143,7 +154,6 @@ it('what the thread finds wrong is an error of its kind, with its code and its c
   await expect(load({})).rejects.toBeInstanceOf(UnlistedRows);
   inFile((db) => db.exec('DELETE FROM t'));
   const claim = { kind: 'key', source: 's', intervals: [{ from: '0', to: '5' }], force: false } as const;
-  const batch = { storeID: 'store', runID: 'run', loadedAt: '2026-11-26T00:00:00.000Z' };
   await load({ table: { claim, cursor: 'a' } });
   const late = load({ table: { claim, cursor: 'a' }, batch: { ...batch, logID: 8 } });
   await expect(late).rejects.toBeInstanceOf(Overtaken);
