@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer } from 'vitest/node';
 import type { TestSpecification } from 'vitest/node';
@@ -6,6 +8,9 @@ import { PATIENCE } from './test/support/patience.js';
 /** Files that wait for most of their time, and long: begun first, none of them is what all wait for in the end. */
 const LONG =
   /test\/(endings|chaos|outage\/workers|proof\/reconciling|replay\/(replay|waiting)|transfer\/killed|engines\/snowflakePace)/;
+
+/** As processes that work there call it: on macOS its path goes by a link, and Windows may shorten it. */
+const TEMPORARY = realpathSync.native(tmpdir());
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -18,6 +23,7 @@ class LongFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    env: { TMPDIR: TEMPORARY, TEMP: TEMPORARY, TMP: TEMPORARY },
     globalSetup: ['test/support/globalSetup.ts'],
     // For what hangs. A machine that is busy with other work as well takes its time.
     testTimeout: 180_000,

@@ -35,6 +35,8 @@ import { moduleFile } from './moduleFile.js';
 
 /** A worker does not tell anybody that it is told to shut down. */
 const LOOK_FOR_END_MS = 250;
+/** A step hears of its cancellation with its next heartbeat, and the SDK would hold those back for most of a minute. */
+const HEARTBEAT_INTERVAL = '5s';
 const ENDING: readonly State[] = ['STOPPING', 'DRAINING', 'DRAINED', 'STOPPED', 'FAILED'];
 
 export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
@@ -101,6 +103,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     await this.#auditor.workerIsMade();
     const { interceptors } = options;
     return {
+      maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL,
       ...this.#guarded(options),
       connection: options.connection ?? (await this.#connect()),
       sinks: { ...options.sinks, ...this.#sinks },

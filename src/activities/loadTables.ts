@@ -137,9 +137,8 @@ async function hops(
 }
 
 function hopsInTarget({
-  loaded,
-  rejected,
   ofBatch,
-}: LoadCounts): Pick<TableCounts, 'loaded' | 'rejected' | 'inTarget'> {
-  return { loaded, rejected, inTarget: ofBatch };
+  ...counts
+}: LoadCounts): Pick<TableCounts, 'loaded' | 'rejected' | 'inTarget' | 'before' | 'after'> {
+  return { ...counts, inTarget: ofBatch };
 }

@@ -49,13 +49,13 @@ export async function stageTable(
       ],
       allowRejected: false,
       onProgress,
-      async verify(_, { loaded, rejected, ofBatch }) {
+      async verify(_, { ofBatch, ...counts }) {
         const extracted = extraction!.rows();
         checkConserved(
-          { table: to, source, extracted, staged: extracted, loaded, rejected, inTarget: ofBatch },
+          { table: to, source, extracted, staged: extracted, inTarget: ofBatch, ...counts },
           { allowRejected: false },
         );
-        staged = loaded;
+        staged = counts.loaded;
       },
     });
   } catch (error) {

@@ -45,8 +45,6 @@ export async function startEtlWorker(config: Config, place: TemporalPlace): Prom
     ...workflowOptions(workflowsPath),
     activities: await loadUserActivities(activities),
     ...(await loadDataConverter(dataConverter)),
-    // A step hears of its cancellation with its next heartbeat, and the SDK would hold those back for most of a minute.
-    maxHeartbeatThrottleInterval: '5s',
     plugins: [new BatchtrailPlugin({ audit: config.audit, connections: config.connections })],
   });
   const ended = worker.run();

@@ -14,6 +14,9 @@ export interface TableCounts {
   readonly rejected: number;
   /** Counted in the target, by BatchID, before the transaction ends. */
   readonly inTarget: number;
+  /** All rows of the target's table. */
+  readonly before: number;
+  readonly after: number;
 }
 
 export function checkConserved(counts: TableCounts, { allowRejected }: { allowRejected: boolean }): void {
@@ -39,6 +42,6 @@ function mustBeSame(table: string, [left, a]: [string, number], [right, b]: [str
 
 /** One line for people: every hop of one table. */
 export function describeCounts(counts: TableCounts): string {
-  const { source, extracted, staged, loaded, rejected, inTarget } = counts;
-  return `source ${source}, extracted ${extracted}, staged ${staged}, loaded ${loaded}, rejected ${rejected}, in target ${inTarget}`;
+  const { source, extracted, staged, loaded, rejected, inTarget, before, after } = counts;
+  return `source ${source}, extracted ${extracted}, staged ${staged}, loaded ${loaded}, rejected ${rejected}, in target ${inTarget} (rows before ${before}, after ${after})`;
 }

@@ -477,7 +477,7 @@ it('the audit says which intervals a batch moved, and its history is short', asy
   await rig.resultOf(moved);
   expect(await told(moved)).toEqual([
     ...['Success', 1, 1, 2, `moves ${time('10:30')} to ${time('12:00')}`],
-    'source 1, extracted 1, staged 1, loaded 1, rejected 0, in target 1',
+    'source 1, extracted 1, staged 1, loaded 1, rejected 0, in target 1 (rows before 1, after 2)',
   ]);
   const nothing = await start('told', '12:00');
   await rig.resultOf(nothing);

@@ -1,16 +1,12 @@
 /** Incremental transfers from and to a real PostgreSQL. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NotOnThisMachine } from '../endpoints/endpoint.js';
+import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import type { Run } from './rig.js';
 import { OWN_PLACES, Rig } from './rig.js';
 
-const server = await startPostgres({ fsync: false }).catch((error: unknown) => {
-  if (!(error instanceof NotOnThisMachine)) throw error;
-  process.stderr.write(`Incremental transfers of PostgreSQL are not tested: ${error.message}\n`);
-  return undefined;
-});
+const server = await ifPossible(startPostgres({ fsync: false }), 'Incremental transfers of PostgreSQL');
 
 const DAY = '2025-11-01';
 

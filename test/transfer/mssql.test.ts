@@ -153,6 +153,8 @@ describe.skipIf(url === undefined)('SQL Server', () => {
     await run(`INSERT INTO ${schema}.mine VALUES (9, ${last + 1n}, SYSUTCDATETIME())`);
     expect((await rig.refusal(one('mine'))).type).toBe('UnlistedRows');
     expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
+    await run(`UPDATE ${schema}.mine SET BatchID = ${last} WHERE id = 9`);
+    expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
     expect(await rows(`SELECT COUNT(*) FROM ${schema}.mine`)).toEqual([[3]]);
   });
 

@@ -263,6 +263,8 @@ describe.skipIf(!server)('PostgreSQL', () => {
         message: expect.stringContaining(`dwh.mine holds 1 rows with BatchID ${last + 1n}`) as unknown,
       });
       expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
+      await db.query(`UPDATE dwh.mine SET batchid = ${last} WHERE id = 9`);
+      expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
       expect(await rows('SELECT count(*) FROM dwh.mine')).toEqual([['3']]);
     });
   });
@@ -285,6 +287,27 @@ describe.skipIf(!server)('PostgreSQL', () => {
         ['7', '7,note 7\n'],
         ['1007', '1007,note 1007\n'],
       ]);
+    });
+
+    it('by a CHECK are found in a merge as well, and by what is in already they end it at once', async () => {
+      await numbered('merged', 9);
+      await db.query(
+        `CREATE TABLE dwh.merged (id int CHECK (id <> 7), note text UNIQUE, batchid bigint, loadedat timestamptz)`,
+      );
+      const merge = { ...one('merged'), mode: 'merge' as const };
+      expect(await rig.refusal(merge)).toMatchObject({
+        type: 'RowsRejected',
+        message: expect.stringContaining('line 7') as unknown,
+      });
+      expect(await rig.transfer({ ...merge, allowRejected: true })).toMatchObject({
+        ...{ rowsProcessed: 8, rowsRejected: 1 },
+      });
+      await db.query(`DELETE FROM app.merged WHERE id = 7; UPDATE app.merged SET id = 20 WHERE id = 2`);
+      expect(await rig.refusal({ ...merge, allowRejected: true })).toMatchObject({
+        type: 'RowsRejected',
+        message: expect.stringContaining('Key (note)=(note 2) already exists') as unknown,
+      });
+      expect(await rows('SELECT count(*) FROM dwh.merged')).toEqual([['8']]);
     });
   });
 
@@ -310,6 +333,10 @@ describe.skipIf(!server)('PostgreSQL', () => {
     await numbered('safe', 1);
     const where = `true)) TO PROGRAM 'touch /tmp/batchtrail-was-here' --`;
     expect((await rig.refusal(one('safe', { where }))).message).toContain('syntax error');
+    expect(await rig.refusal(one('safe', { where: 'note::int > 0' }))).toMatchObject({
+      type: 'BadInput',
+      message: expect.stringContaining('invalid input syntax for type integer') as unknown,
+    });
   });
 
   it('cancelling stops within seconds and leaves no connection', async () => {
@@ -317,6 +344,9 @@ describe.skipIf(!server)('PostgreSQL', () => {
       `CREATE TABLE app.slow AS SELECT i AS id, repeat('x', 100) AS note FROM generate_series(1, 200000) i`,
     );
     const slow = 'pg_sleep(0.001) IS NOT NULL';
+    await rig.stopWorker();
+    // As users make theirs.
+    await rig.startWorker(rig.connections, 'audit', {});
     const run = await rig.start('historicalTransfer', {
       ...OWN_PLACES,
       ...one('slow', { where: `id < 2 OR ${slow}` }),

@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import type { NativeConnection } from '@temporalio/worker';
+import type { NativeConnection, WorkerOptions } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import Database from 'better-sqlite3';
 import { expect, vi } from 'vitest';
@@ -55,14 +55,18 @@ export class Rig {
     return rig;
   }
 
-  async startWorker(connections: Record<string, Connection>, audit = 'audit'): Promise<void> {
+  async startWorker(
+    connections: Record<string, Connection>,
+    audit = 'audit',
+    // An activity hears of its cancellation when it sends a heartbeat.
+    options: Partial<WorkerOptions> = { maxHeartbeatThrottleInterval: 200 },
+  ): Promise<void> {
     const worker = await Worker.create({
       connection: this.#connection,
       taskQueue: this.taskQueue,
       workflowsPath: WORKFLOWS,
       plugins: [new BatchtrailPlugin({ audit: { url: `sqlite:${join(this.folder, audit)}` }, connections })],
-      // An activity hears of its cancellation when it sends a heartbeat.
-      maxHeartbeatThrottleInterval: 200,
+      ...options,
     });
     this.#worker = worker;
     this.#running = worker.run();

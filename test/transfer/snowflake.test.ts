@@ -123,7 +123,7 @@ describe.skipIf(!snowflake)('Snowflake', () => {
       const { batch, events } = await rig.batchOf(run);
       expect(batch).toMatchObject({ Status: 'Success', RowsProcessed: 10_000 });
       expect(events.map(({ Message }) => Message)).toContain(
-        'source 10000, extracted 10000, staged 10000, loaded 10000, rejected 0, in target 10000',
+        'source 10000, extracted 10000, staged 10000, loaded 10000, rejected 0, in target 10000 (rows before 0, after 10000)',
       );
       expect(await rows(`SELECT COUNT(DISTINCT id), MIN(BatchID), MAX(BatchID) FROM Raw.Big`)).toEqual([
         [10_000, batch.LogID, batch.LogID],
@@ -215,6 +215,8 @@ describe.skipIf(!snowflake)('Snowflake', () => {
         type: 'UnlistedRows',
         message: expect.stringContaining(`RAW.MINE holds 1 rows with BatchID ${last + 1n}`) as unknown,
       });
+      expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
+      await db.run(`UPDATE Raw.mine SET BatchID = ${last} WHERE id = 9`);
       expect((await rig.refusal({ ...one('mine'), mode: 'replace' })).type).toBe('UnlistedRows');
       expect(await rows('SELECT COUNT(*) FROM Raw.mine')).toEqual([[3]]);
     });

@@ -77,11 +77,14 @@ export class Ledger {
     checkOwnListed(this.#name, this.batch, { rows: ofBatch, listed });
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   async checkAllListed(): Promise<void> {
     const rows = await this.#count(
-      `SELECT COUNT_BIG(*) AS [count] FROM ${quoted(this.table)} WHERE BatchID IS NULL OR BatchID NOT IN
-         (SELECT LogID FROM ${this.#schema}.BatchLoad WHERE TableName = @table)`,
+      `SELECT COALESCE(SUM(T.N - COALESCE(L.N, 0)), 0) AS [count]
+       FROM (SELECT BatchID, COUNT_BIG(*) AS N FROM ${quoted(this.table)} GROUP BY BatchID) AS T
+       LEFT JOIN (SELECT LogID, SUM([Rows]) AS N FROM ${this.#schema}.BatchLoad WHERE TableName = @table GROUP BY LogID) AS L
+         ON L.LogID = T.BatchID
+       WHERE T.N > COALESCE(L.N, 0)`,
     );
     checkNoneUnlisted(this.#name, rows);
   }

@@ -18,7 +18,7 @@ import type {
   SourceTable,
   TransferSource,
 } from '../../transferContract.js';
-import { hasNumber } from '../errors.js';
+import { hasNumber, isConflict, isLost } from '../errors.js';
 import type { Records } from '../session.js';
 import { readUrl } from '../url.js';
 import { isWithin } from './cursor.js';
@@ -91,7 +91,7 @@ class MssqlSnapshot implements Snapshot {
           { cause: error },
         );
       }
-      if (selection.where === undefined) throw error;
+      if (selection.where === undefined || isLost(error) || isConflict(error)) throw error;
       throw new BadInput(
         `${formatTableName(selection.table)}: ${this.session.label} refuses to read it: ${(error as Error).message}. Correct where`,
         { cause: error },

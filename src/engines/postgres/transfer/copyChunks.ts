@@ -8,8 +8,8 @@ import { csvRows } from '../../shared/csvReader.js';
 import type { Field } from '../../shared/csvWriter.js';
 import { rowText } from '../../shared/csvWriter.js';
 import type { Load, LoadingTable } from '../../transferContract.js';
-import { codeOf } from '../errors.js';
 import type { Ledger } from './ledger.js';
+import { isAboutRow, reasonOf } from './refusedRow.js';
 import type { Session } from './session.js';
 
 interface ChunkCopy {
@@ -61,15 +61,6 @@ async function copyFrom({ client, copy }: Session, into: string, rows: Readable)
   );
   await pipeline(rows, stream);
   return stream.rowCount;
-}
-
-/** Invalid data, or a constraint. */
-function isAboutRow(error: unknown): error is pg.DatabaseError {
-  return /^2[23]/.test(codeOf(error) ?? '');
-}
-
-function reasonOf({ message, where }: pg.DatabaseError): string {
-  return where === undefined ? message : `${message} (${where.split('\n')[0]})`;
 }
 
 /** As a whole where that works, else in blocks, and those in halves, until the rows that are refused are found. */

@@ -94,11 +94,14 @@ export class Ledger {
     checkOwnListed(this.#name, this.batch, { rows: ofBatch, listed });
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   async checkAllListed(): Promise<void> {
     const rows = await this.#count(
-      `SELECT count(*) FROM ${quoted(this.table)} WHERE batchid IS NULL OR batchid NOT IN
-         (SELECT logid FROM ${this.#schema}.batchload WHERE tablename = $1)`,
+      `SELECT coalesce(sum(T.rows - coalesce(L.rows, 0)), 0)
+       FROM (SELECT batchid, count(*) AS rows FROM ${quoted(this.table)} GROUP BY batchid) AS T
+       LEFT JOIN (SELECT logid, sum(rows) AS rows FROM ${this.#schema}.batchload WHERE tablename = $1 GROUP BY logid) AS L
+         ON L.logid = T.batchid
+       WHERE T.rows > coalesce(L.rows, 0)`,
       [this.#name],
     );
     checkNoneUnlisted(this.#name, rows);

@@ -118,7 +118,7 @@ class PostgresSnapshot implements Snapshot {
       const [row] = await this.session.rows(`SELECT ${what} ${rowsOf(table, selection)}`);
       return row!;
     } catch (error) {
-      if (!/^42/.test(codeOf(error) ?? '')) throw error;
+      if (!/^(?:22|42)/.test(codeOf(error) ?? '')) throw error;
       throw new BadInput(
         `${formatTableName(selection.table)}: ${this.session.label} refuses to read it: ${(error as Error).message}. Correct where, or the rights of this user`,
         { cause: error },

@@ -1,5 +1,5 @@
 /** PostgreSQL as a target: all tables of a batch by COPY, in one transaction with the ledger. */
-import { BadInput } from '../../../domain/errors.js';
+import { BadInput, RowsRejected } from '../../../domain/errors.js';
 import type { TableName } from '../../../domain/table.js';
 import { formatTableName } from '../../../domain/table.js';
 import type { FittedColumn } from '../../shared/incoming.js';
@@ -18,6 +18,7 @@ import type {
 import { quote } from '../schemaName.js';
 import { readUrl } from '../url.js';
 import { copyChunks } from './copyChunks.js';
+import { isAboutRow, reasonOf } from './refusedRow.js';
 import { hasLedger, intervalsOf, Ledger, makeLedger } from './ledger.js';
 import { Session } from './session.js';
 import { columnsOf, findTable, quoted } from './tables.js';
@@ -200,10 +201,10 @@ async function giveDefaults(session: Session, table: TableName): Promise<void> {
 
 const INCOMING = 'pg_temp.batchtrail_incoming';
 
-/** What comes waits beside the table, to be compared with it. */
+/** What comes waits beside the table, to be compared with it; a row that a CHECK of the table refuses is refused here. */
 async function makeIncoming(session: Session, table: TableName): Promise<string> {
   await session.run(`DROP TABLE IF EXISTS ${INCOMING};
-    CREATE TEMPORARY TABLE batchtrail_incoming (LIKE ${quoted(table)} INCLUDING DEFAULTS) ON COMMIT DROP`);
+    CREATE TEMPORARY TABLE batchtrail_incoming (LIKE ${quoted(table)} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP`);
   return INCOMING;
 }
 
@@ -239,7 +240,16 @@ async function merge(
   }
   await session.run(`DELETE FROM ${quoted(name)} AS T USING ${INCOMING} AS I WHERE ${isSame}`);
   const names = [...columns.map((column) => quote(column.name)), 'batchid', 'loadedat'].join(', ');
-  await session.run(`INSERT INTO ${quoted(name)} (${names}) SELECT ${names} FROM ${INCOMING}`);
+  await session
+    .run(`INSERT INTO ${quoted(name)} (${names}) SELECT ${names} FROM ${INCOMING}`)
+    .catch((error: unknown) => {
+      if (!isAboutRow(error)) throw error;
+      // All rows come at once, so none can be left out.
+      throw new RowsRejected(
+        `${formatTableName(table.to)}: the target refuses a row: ${reasonOf(error)}. Mend the row or the table`,
+        { cause: error },
+      );
+    });
 }
 
 function definition({ name, type, nullable }: FittedColumn): string {

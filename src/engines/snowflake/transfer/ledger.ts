@@ -138,11 +138,14 @@ export class Ledger {
     return { total: count('total'), hasOwn: count('entries') > 0 };
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   async checkAllListed(): Promise<void> {
     const [row] = await this.session.run(
-      `SELECT COUNT(*) AS "rows" FROM ${quoted(this.table)} WHERE BATCHID IS NULL OR BATCHID NOT IN
-         (SELECT LOGID FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ?)`,
+      `SELECT COALESCE(SUM(T.N - COALESCE(L.N, 0)), 0) AS "rows"
+       FROM (SELECT BATCHID, COUNT(*) AS N FROM ${quoted(this.table)} GROUP BY BATCHID) AS T
+       LEFT JOIN (SELECT LOGID, SUM("ROWS") AS N FROM ${this.#schema}.BATCHLOAD WHERE TABLENAME = ? GROUP BY LOGID) AS L
+         ON L.LOGID = T.BATCHID
+       WHERE T.N > COALESCE(L.N, 0)`,
       [this.#name],
     );
     const rows = Number(row!['rows']);

@@ -73,11 +73,14 @@ export class Ledger {
     checkOwnListed(this.table.fullName, this.batch, { rows, listed });
   }
 
-  /** For a replacement, every row must be one that some batch of the ledger loaded. */
+  /** For a replacement, every row must be one that some batch of the ledger loaded: none has more than it lists. */
   checkAllListed(): void {
     const rows = this.#count(
-      `SELECT count(*) FROM ${quote(this.table.name)}
-       WHERE ${BATCH_ID} IS NULL OR ${BATCH_ID} NOT IN (SELECT LogID FROM BatchLoad WHERE TableName = ?)`,
+      `SELECT total(T.Rows - ifnull(L.Rows, 0))
+       FROM (SELECT ${BATCH_ID}, count(*) AS Rows FROM ${quote(this.table.name)} GROUP BY ${BATCH_ID}) AS T
+       LEFT JOIN (SELECT LogID, sum(Rows) AS Rows FROM BatchLoad WHERE TableName = ? GROUP BY LogID) AS L
+         ON L.LogID = T.${BATCH_ID}
+       WHERE T.Rows > ifnull(L.Rows, 0)`,
       this.table.fullName,
     );
     checkNoneUnlisted(this.table.fullName, rows);
