@@ -6,7 +6,8 @@ RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY src ./src
-RUN npm run build && npm prune --omit=dev
+# The drivers of all engines stay, which are optional elsewhere.
+RUN npm run build && node scripts/keep-drivers.mjs && npm prune --omit=dev
 
 FROM node:22.21.1-bookworm-slim
 # For TLS to Temporal: its client reads the system's certificates.

@@ -21,6 +21,7 @@ import type {
 import { createActivities } from './activities/index.js';
 import { Auditor } from './audit/auditor.js';
 import { Gate } from './audit/gate.js';
+import { OutsideSlots } from './audit/outsideSlot.js';
 import { withGuardedSlots } from './audit/slots.js';
 import { checkOptions } from './config.js';
 import type { BatchtrailOptions } from './config.js';
@@ -49,6 +50,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
 
   readonly #gate = new Gate();
   readonly #auditor: Auditor;
+  readonly #outsideSlots = new OutsideSlots();
   readonly #sinks: ReturnType<typeof auditSinks>;
   readonly #activities: object;
   readonly #running = new WeakSet<Worker>();
@@ -81,7 +83,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
           store: () => this.#auditor.recorder.store,
         })
       : {};
-    this.activityInterceptor = auditActivities(this.#auditor);
+    this.activityInterceptor = auditActivities(this.#auditor, this.#outsideSlots);
   }
 
   configureBundler(options: BundleOptions): BundleOptions {
@@ -143,6 +145,9 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       await next(worker);
     } finally {
       clearInterval(watch);
+      // Between two looks it may have come to its end.
+      this.#auditor.workerStops(place);
+      await this.#outsideSlots.end(client);
       await this.#auditor.workerStopped(client, place);
       if (this.#ownConnections.has(client.connection)) await client.connection.close();
     }

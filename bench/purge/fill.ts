@@ -7,7 +7,7 @@ import { NO_COUNTS, NO_DETAILS } from '../../src/domain/model.js';
 import { isoTime } from '../../src/domain/time.js';
 import type { AuditStore, NewBatch } from '../../src/engines/contract.js';
 
-export const STEPS = 2;
+const STEPS = 2;
 export const EVENTS_PER_BATCH = STEPS * 2;
 const AT_ONCE = 5_000;
 const FIRST = Date.parse('2024-01-01T00:00:00.000Z');

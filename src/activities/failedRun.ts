@@ -4,7 +4,8 @@ import { isGrpcServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
-import { isNotFound } from '../audit/temporalReader.js';
+import { isNotFound, TemporalReader } from '../audit/temporalReader.js';
+import { unknownRun, wasErased } from '../audit/unknownRun.js';
 import type { BatchRecord, PipelineLog } from '../domain/model.js';
 import type { Refusal, ReplayMark, ReplayRun } from '../domain/replay.js';
 import { refuse, REPLAY_MEMO, replayMark } from '../domain/replay.js';
@@ -82,7 +83,9 @@ export class FailedRun {
     const started = (await this.#events(1))?.[0]?.workflowExecutionStartedEventAttributes;
     if (started) return { started };
     const recorded = await startedAsRecorded(this.record, this.client.options.loadedDataConverter);
-    return 'refused' in recorded ? recorded : { started: recorded, note: NOT_RESTORED };
+    return 'unusable' in recorded
+      ? refuse(`${await this.#noHistory()}. ${recorded.unusable}`)
+      : { started: recorded, note: NOT_RESTORED };
   }
 
   /** `earlier`: the batches that this one is a replay of. */
@@ -126,8 +129,7 @@ export class FailedRun {
     const events = await this.#events();
     if (!events) {
       return refuse(
-        `Temporal has erased the history of batch ${this.#logID} (run ${this.run.runId}), and with it the steps that could be kept. ` +
-          'Replay it from its start',
+        `${await this.#noHistory()}. Without the history no step can be kept: replay batch ${this.#logID} from its start`,
       );
     }
     return (
@@ -146,6 +148,16 @@ export class FailedRun {
       requestId: request,
     });
     return { workflowId, runId: newRunId };
+  }
+
+  /** Why there is none. */
+  async #noHistory(): Promise<string> {
+    const { namespace } = this.client.options;
+    const keptMs = await new TemporalReader(this.client, namespace).retentionMs();
+    const run = { RunID: this.run.runId, EndTime: this.record.batch.EndTime };
+    return wasErased(run, keptMs)
+      ? `Temporal has erased the history of batch ${this.#logID} (run ${run.RunID})`
+      : unknownRun(run, namespace);
   }
 
   async #events(limit?: number) {

@@ -1,4 +1,4 @@
-/** How a run was started, by what the audit has of it: for when Temporal has erased its history. */
+/** How a run was started, by what the audit has of it: for when Temporal has no history of it. */
 import type { LoadedDataConverter, Payload } from '@temporalio/common';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { encodeUnifiedSearchAttributes } from '@temporalio/common/lib/converter/payload-search-attributes.js';
@@ -6,24 +6,27 @@ import { encodeToPayload } from '@temporalio/common/lib/internal-non-workflow/in
 import type { temporal } from '@temporalio/proto';
 import { inputDigest, inputPayloads, keptInput } from '../audit/recordedInput.js';
 import type { BatchRecord, PipelineLog } from '../domain/model.js';
-import type { Refusal } from '../domain/replay.js';
-import { refuse } from '../domain/replay.js';
 
 type Started = temporal.api.history.v1.IWorkflowExecutionStartedEventAttributes;
 
 export const NOT_RESTORED =
-  'Temporal has erased the history: it runs with the recorded input, and without the memo, search attributes, timeouts and retry policy that the first run had';
+  'Temporal has no history of it: it runs with the recorded input, and without the memo, search attributes, timeouts and retry policy that the first run had';
 
 const SCHEDULE_ID = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD');
 const SCHEDULED_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 
+/** Why that is not enough, and what to do. */
+interface Unusable {
+  readonly unusable: string;
+}
+
 export async function startedAsRecorded(
   record: BatchRecord,
   converter: LoadedDataConverter,
-): Promise<Started | Refusal> {
+): Promise<Started | Unusable> {
   const { batch } = record;
   const payloads = recordedPayloads(record);
-  if ('refused' in payloads) return payloads;
+  if ('unusable' in payloads) return payloads;
   return {
     workflowType: { name: batch.WorkflowType },
     taskQueue: { name: batch.TaskQueue },
@@ -43,19 +46,19 @@ function ofSchedule({ ScheduleID, ScheduledTime }: PipelineLog): Record<string, 
 }
 
 /** The input, if the audit has all of it. */
-function recordedPayloads(record: BatchRecord): Payload[] | Refusal {
-  const { LogID, RunID, InputDigest } = record.batch;
-  const erased = (why: string): Refusal =>
-    refuse(
-      `Temporal has erased the history of batch ${LogID} (run ${RunID}), and ${why}. ` +
-        `Start it again by hand, and then: batchtrail dismiss ${LogID} --reason …`,
-    );
+function recordedPayloads(record: BatchRecord): Payload[] | Unusable {
+  const { LogID, InputDigest } = record.batch;
+  const unusable = (why: string): Unusable => ({
+    unusable: `${why}. Start it again by hand, and then: batchtrail dismiss ${LogID} --reason …`,
+  });
   const text = keptInput(record);
   if (text === undefined) {
-    return erased('the audit has no input of it: audit.inputs.keep was off, or the input was too long');
+    return unusable('The audit has no input of it: audit.inputs.keep was off, or the input was too long');
   }
   if (inputDigest(text) !== InputDigest) {
-    return erased('the input that the audit has is redacted, or was changed: it does not match InputDigest');
+    return unusable(
+      'The input that the audit has is redacted, or was changed: it does not match InputDigest',
+    );
   }
   return inputPayloads(text);
 }

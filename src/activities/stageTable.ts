@@ -52,7 +52,7 @@ export async function stageTable(
       async verify(_, { ofBatch, ...counts }) {
         const extracted = extraction!.rows();
         checkConserved(
-          { table: to, source, extracted, staged: extracted, inTarget: ofBatch, ...counts },
+          { table: to, source, extracted, staged: extracted, ...counts, inTarget: ofBatch },
           { allowRejected: false },
         );
         staged = counts.loaded;

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import { isReset } from '../audit/history.js';
+import { isReset } from '../audit/historyEvent.js';
 import type { ReplayRun, ReplayWait } from '../domain/replay.js';
 import { reasonText } from '../domain/replay.js';
 

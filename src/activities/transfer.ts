@@ -1,32 +1,22 @@
 /** The steps of the transfers. Rows go from stream to stream; what is between steps is in the staging area. */
-import { activityInfo, Context } from '@temporalio/activity';
-import { ActivityCancelledError } from '@temporalio/client';
+import { activityInfo } from '@temporalio/activity';
 import { batchStep } from '../audit/batchScope.js';
 import type { Column } from '../domain/columnType.js';
 import { BadInput } from '../domain/errors.js';
 import { parseTableName } from '../domain/table.js';
-import type {
-  Manifest,
-  SnapshotSignal,
-  TableStep,
-  TransferActivities,
-  TransferMode,
-} from '../domain/transfer.js';
-import { SNAPSHOT_SIGNAL } from '../domain/transfer.js';
+import type { Manifest, TableStep, TransferActivities, TransferMode } from '../domain/transfer.js';
 import type { IncomingTable, Snapshot, Staging } from '../engines/transferContract.js';
 import { beating } from './beating.js';
 import type { Connections } from './connections.js';
 import { withPlace } from './connections.js';
+import { holdSnapshot } from './holdSnapshot.js';
 import { loadTables } from './loadTables.js';
 import { cleanStaging } from './cleanStaging.js';
 import { checkCursor } from './cursor.js';
-import { pause } from './pause.js';
 import { planIntervals } from './planIntervals.js';
 import { inOrder, selectionOf, withSnapshot } from './reading.js';
 import { readManifest, stageChunk, writeManifest } from './staging.js';
 import { batchFolder, tableObjects } from './staged.js';
-
-const KEEP_ALIVE_MS = 1_000;
 
 export function transferActivities(connections: Connections): TransferActivities {
   return {
@@ -50,25 +40,7 @@ export function transferActivities(connections: Connections): TransferActivities
 
     planIntervals: (step) => planIntervals(connections, step),
 
-    holdSnapshot({ source, extraction }) {
-      const startedAt = Date.now();
-      return beating(({ signal }) =>
-        // Not ended by the cancellation: that is how it is told that the snapshot is not needed any more.
-        withPlace(
-          connections,
-          { role: 'openSource', name: source, signal: new AbortController().signal },
-          (from) =>
-            withSnapshot(from, undefined, async (snapshot) => {
-              batchStep().rows({ source: from.label });
-              await signalWorkflow({ extraction, snapshot: snapshot.id });
-              while ((await pause(KEEP_ALIVE_MS, signal)) && !(await isReleased())) {
-                await snapshot.keepAlive();
-              }
-              return { heldMs: Date.now() - startedAt };
-            }),
-        ),
-      );
-    },
+    holdSnapshot: (step) => holdSnapshot(connections, step),
 
     planTables({ source, staging, snapshot, extraction, tables }) {
       return beating(({ signal, report }) =>
@@ -184,23 +156,4 @@ async function describe(
   const manifest = { columns, key: table.key ?? primaryKey, ranges };
   await writeManifest(area, name, manifest);
   return manifest;
-}
-
-async function signalWorkflow(signal: SnapshotSignal): Promise<void> {
-  const { client, info } = Context.current();
-  const { workflowId, runId } = info.workflowExecution!;
-  await client.workflow.getHandle(workflowId, runId).signal(SNAPSHOT_SIGNAL, signal);
-}
-
-/**
- * Whether the workflow has cancelled this activity. The worker passes that on with its next heartbeat only, which it holds
- * back for most of the heartbeat's timeout; the batch would wait for it.
- */
-async function isReleased(): Promise<boolean> {
-  return Context.current()
-    .client.activity.heartbeat(activityInfo().taskToken)
-    .then(
-      () => false,
-      (error: unknown) => error instanceof ActivityCancelledError,
-    );
 }

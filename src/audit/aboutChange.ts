@@ -1,3 +1,4 @@
+import type { BatchRef } from '../domain/model.js';
 import type { Change, Item, Kind } from './groupCommit.js';
 
 interface About {
@@ -11,13 +12,13 @@ const ABOUT: { readonly [K in Kind]: (item: Item<K>) => About } = {
   openAndRecord: ({ start }) => ofStart(start),
   record: ([event]) => ({ LogID: event?.LogID, RunID: event?.RunID }),
   open: ofStart,
-  find: (RunID) => ({ RunID }),
+  find: ofStart,
   note: ({ start }) => ofStart(start),
   close: ({ LogID, RunID }) => ({ LogID, RunID }),
   settle: ({ start }) => ofStart(start),
 };
 
-function ofStart({ WorkflowID, RunID }: Item<'open'>): About {
+function ofStart({ WorkflowID, RunID }: Item<'find'>): About {
   return { WorkflowID: WorkflowID ?? undefined, RunID };
 }
 
@@ -25,7 +26,17 @@ export function aboutItem(kind: Kind, item: unknown): About {
   return (ABOUT[kind] as (item: unknown) => About)(item);
 }
 
-/** For the log. */
-export function aboutChange({ kind, item }: Pick<Change, 'kind' | 'item'>): About & { readonly kind: Kind } {
-  return { kind, ...aboutItem(kind, item) };
+/** For the log: with what this process knows of the run. */
+export function aboutChange(
+  { kind, item }: Pick<Change, 'kind' | 'item'>,
+  batchOf: (runID: string) => BatchRef | undefined,
+): About & { readonly kind: Kind } {
+  const { LogID, WorkflowID, RunID } = aboutItem(kind, item);
+  const batch = RunID === undefined ? undefined : batchOf(RunID);
+  return {
+    kind,
+    LogID: LogID ?? batch?.LogID,
+    WorkflowID: WorkflowID ?? batch?.WorkflowID ?? undefined,
+    RunID,
+  };
 }

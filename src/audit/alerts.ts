@@ -1,6 +1,6 @@
 import type { NewAlert } from '../engines/contract.js';
 import type { PipelineEvent } from '../domain/model.js';
-import { cut } from '../domain/text.js';
+import { shortened } from '../domain/text.js';
 
 /** The alert about a step that failed for good. */
 export function stepAlert(failure: PipelineEvent, now: string): NewAlert {
@@ -12,14 +12,13 @@ export function stepAlert(failure: PipelineEvent, now: string): NewAlert {
     Severity: 'error',
     RaisedAt: now,
     ResolvedAt: null,
-    Message: shorten(`${failure.StepName} failed for good at attempt ${failure.Attempt}: ${why}`),
+    Message: alertMessage(`${failure.StepName} failed for good at attempt ${failure.Attempt}: ${why}`),
   };
 }
 
 const LONGEST_MESSAGE = 4_000;
 
 /** An alert is read at a glance; the whole text stands in the event or on the batch. */
-export function shorten(message: string): string {
-  if (message.length <= LONGEST_MESSAGE) return message;
-  return `${cut(message, LONGEST_MESSAGE)}… (shortened from ${message.length} characters; the whole text is in ErrorMessage)`;
+export function alertMessage(text: string): string {
+  return shortened(text, LONGEST_MESSAGE, 'ErrorMessage');
 }

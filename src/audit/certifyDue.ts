@@ -3,15 +3,13 @@ import { certifyAll, readHistories } from './certifyRun.js';
 import { giveUpErased } from './erasedRun.js';
 import type { RunHistory } from './history.js';
 import { inGroups } from './inGroups.js';
-import { steadyRate } from './rateLimit.js';
+import { HISTORIES_AT_ONCE, steadyRate } from './rateLimit.js';
 import type { RateLimit } from './rateLimit.js';
 import type { Recorder } from './recorder.js';
 import { survey } from './survey.js';
 import { isNotFound } from './temporalReader.js';
 import type { TemporalReader } from './temporalReader.js';
 import { uncertifiedPages } from './uncertified.js';
-
-const HISTORIES_AT_ONCE = 4;
 
 export interface Certified {
   readonly certified: number;

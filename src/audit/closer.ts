@@ -36,6 +36,9 @@ const SECOND_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 const WHILE_DOWN_MS = 1_000;
 
+/** A run whose history is to be read; a look knows its batch. */
+type Due = RunKey & Partial<Pick<UncertifiedRun, 'LogID'>>;
+
 export class Closer {
   readonly #inProgress = new Map<string, Promise<void>>();
   readonly #backoff = new Backoff();
@@ -117,7 +120,8 @@ export class Closer {
       const due = closed.filter(
         ({ EndTime }) => !(mayWait && Date.now() - Date.parse(EndTime!) < LONGEST_WAIT_MS),
       );
-      for (const run of [...ended.filter(({ RunID }) => !waiting.has(RunID)), ...due]) {
+      const toRead = ended.filter(({ RunID }) => !waiting.has(RunID));
+      for (const run of [...toRead.map(({ RunID }) => running.get(RunID)!), ...due]) {
         void this.#certify(run, [0]);
       }
       await this.recorder.close(shown);
@@ -146,7 +150,7 @@ export class Closer {
   }
 
   /** Reads the history after each of the pauses, until it has the run's end. */
-  #certify(run: RunKey, pauses: readonly number[]): Promise<void> {
+  #certify(run: Due, pauses: readonly number[]): Promise<void> {
     const known = this.#inProgress.get(run.RunID);
     if (known) return known;
     const certifying = this.#readUntilEnded(run, pauses)
@@ -156,21 +160,19 @@ export class Closer {
     return certifying;
   }
 
-  async #comeBack(run: RunKey, reason: unknown): Promise<void> {
+  async #comeBack(run: Due, reason: unknown): Promise<void> {
     let error = reason;
     try {
       if (isNotFound(reason)) return void (await giveUpErased(this.recorder, run));
     } catch (other) {
       error = other;
     }
-    const { store } = this.recorder;
     // That the store is down is no fault of this run.
-    if (!store) return;
-    const { WorkflowID, RunID } = run;
+    if (!this.recorder.store) return;
+    const { WorkflowID, RunID, LogID = this.recorder.knownBatch(RunID)?.LogID } = run;
     this.#backoff.failed(RunID);
-    const [known] = await store.transaction((tx) => tx.findRuns([RunID])).catch(() => []);
     this.#runLog.complain('Batchtrail could not close a batch by its history yet; it tries again', {
-      ...{ LogID: known?.LogID, WorkflowID, RunID },
+      ...{ LogID, WorkflowID, RunID },
       runsThatFail: this.#backoff.size,
       error,
     });

@@ -9,6 +9,7 @@ import type { Logger } from '@temporalio/common';
 import type { AuditStore } from '../engines/contract.js';
 import type { Outbox } from '../engines/outboxContract.js';
 import { BatchGone } from '../domain/errors.js';
+import type { BatchRef } from '../domain/model.js';
 import { aboutChange } from './aboutChange.js';
 import type { Entry, Terms } from './entry.js';
 import type { Gate } from './gate.js';
@@ -46,6 +47,8 @@ export class Delivery {
     readonly options: DeliveryOptions,
     /** Closed while no new batch may begin. */
     gate: Gate,
+    /** What is known of a run that this process works on. */
+    readonly batchOf: (runID: string) => BatchRef | undefined,
   ) {
     const { signal } = this.#ending;
     const { strict, logger, openOutbox } = options;
@@ -175,13 +178,14 @@ export class Delivery {
       entry.reject(error);
       return;
     }
+    const about = aboutChange(entry, this.batchOf);
     const isKept =
       entry.fate === 'keep' && (await this.#waiting.addToOutbox([{ ...entry, problem: problemOf(error) }]));
     if (isKept) {
-      this.options.logger.error('The audit store refused a change', { ...aboutChange(entry), error });
+      this.options.logger.error('The audit store refused a change', { ...about, error });
       return;
     }
-    this.#watch.complain('The audit store refused a change; it is tried again', error, aboutChange(entry));
+    this.#watch.complain('The audit store refused a change; it is tried again', error, about);
     void this.#waiting.tryLater(entry);
   }
 

@@ -105,9 +105,14 @@ function measure(changes: readonly Change[], durationMs: number): void {
   const { flushSize, flushDuration, eventsWritten } = auditMetrics();
   flushSize.record(changes.length);
   flushDuration.record(durationMs);
-  let events = 0;
-  for (const { kind, item } of changes) if (kind === 'record') events += (item as Item<'record'>).length;
+  const events = changes.reduce((sum, change) => sum + eventsIn(change), 0);
   if (events > 0) eventsWritten.add(events);
+}
+
+/** What workers saw; what history proves is counted by `gapsHealed`. */
+function eventsIn({ kind, item }: Change): number {
+  if (kind === 'record') return (item as Item<'record'>).length;
+  return kind === 'openAndRecord' ? (item as Item<'openAndRecord'>).events.length : 0;
 }
 
 /** Throws when the store takes no changes. */

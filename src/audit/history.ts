@@ -3,25 +3,22 @@ import { hash } from 'node:crypto';
 import type { LoadedDataConverter } from '@temporalio/common';
 import {
   decodeFromPayloadsAtIndex,
-  decodeOptionalFailureToOptionalError,
   decodeOptionalSinglePayload,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import proto from '@temporalio/proto';
-import type { temporal } from '@temporalio/proto';
 import { returnedCounts } from '../domain/counts.js';
 import type { InputPolicy } from '../domain/inputPolicy.js';
-import type { BatchStatus, Counts, RetryStatus, RunStart } from '../domain/model.js';
+import type { BatchStatus, Counts, RunStart } from '../domain/model.js';
 import { pipelineName } from '../domain/pipeline.js';
 import { REPLAY_MEMO, replayMark } from '../domain/replay.js';
-import { stepID } from '../domain/stepID.js';
 import { storable } from '../domain/text.js';
-import { isoTime } from '../domain/time.js';
-import { describeError } from './describeError.js';
 import type { ErrorText } from './describeError.js';
+import { parseActivities } from './historyActivities.js';
+import type { HistoryActivity } from './historyActivities.js';
+import { errorText, instant, isReset, quietly, text, time } from './historyEvent.js';
+import type { HistoryEvent } from './historyEvent.js';
 import type { RunInput } from './recordedInput.js';
 import { runInput } from './recordedInput.js';
-
-export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 export interface RunHistory {
   readonly start: RunStart;
@@ -55,39 +52,7 @@ export interface RunEnd {
   readonly willRetry: boolean;
 }
 
-export interface HistoryActivity {
-  readonly ActivityID: string;
-  readonly StepName: string;
-  readonly scheduledTime: string;
-  /** It ended before the point this run was reset to: its events belong to an earlier run. */
-  readonly kept: boolean;
-  /** The last attempt that history names; 0 when none began. */
-  readonly attempt: number;
-  readonly startedTime: string | undefined;
-  readonly worker: string | null;
-  /** The failure of the attempt before the last one. */
-  readonly lastFailure: ErrorText | undefined;
-  readonly end: ActivityEnd | undefined;
-}
-
-export interface ActivityEnd {
-  readonly type: 'success' | 'failure' | 'cancelled';
-  readonly time: string;
-  readonly error: ErrorText | undefined;
-  readonly retryStatus: RetryStatus | null;
-  readonly counts: Partial<Counts>;
-}
-
-const { RetryState, WorkflowTaskFailedCause } = proto.temporal.api.enums.v1;
-
-/** Why there is no further attempt. */
-const RETRY_STATUS: Partial<Record<number, RetryStatus>> = {
-  [RetryState.RETRY_STATE_IN_PROGRESS]: 'retrying',
-  [RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE]: 'non-retryable',
-  [RetryState.RETRY_STATE_TIMEOUT]: 'exhausted',
-  [RetryState.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED]: 'exhausted',
-  [RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET]: 'exhausted',
-};
+const { RetryState } = proto.temporal.api.enums.v1;
 
 /** The identity under which Temporal terminates a run that was reset while it ran. */
 const RESETTER = 'history-resetter';
@@ -114,12 +79,6 @@ export async function parseHistory(
     historyHash: hashOf(events),
     input: runInput(first.workflowExecutionStartedEventAttributes.input?.payloads ?? [], inputs),
   };
-}
-
-/** What Temporal writes between the events that a reset run took over and its own. */
-export function isReset({ workflowTaskFailedEventAttributes }: HistoryEvent): boolean {
-  const { WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW } = WorkflowTaskFailedCause;
-  return workflowTaskFailedEventAttributes?.cause === WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW;
 }
 
 /** Each from the last event that was taken over to the reset. */
@@ -218,110 +177,4 @@ async function parseEnd(
   if (event.workflowExecutionCanceledEventAttributes) return end('Cancelled');
   if (event.workflowExecutionContinuedAsNewEventAttributes) return end('Continued');
   return undefined;
-}
-
-type Draft = { -readonly [K in keyof HistoryActivity]: HistoryActivity[K] };
-
-async function parseActivities(
-  events: readonly HistoryEvent[],
-  converter: LoadedDataConverter,
-): Promise<HistoryActivity[]> {
-  const scheduled = new Map<string, Draft>();
-  const of = (id: unknown): Draft | undefined => scheduled.get(String(id));
-  for (const event of events) {
-    const schedule = event.activityTaskScheduledEventAttributes;
-    if (schedule) {
-      scheduled.set(String(event.eventId), {
-        ActivityID: stepID(schedule.activityId ?? '', Date.parse(time(event.eventTime))),
-        StepName: schedule.activityType?.name ?? '',
-        scheduledTime: time(event.eventTime),
-        kept: false,
-        attempt: 0,
-        startedTime: undefined,
-        worker: null,
-        lastFailure: undefined,
-        end: undefined,
-      });
-      continue;
-    }
-    const started = event.activityTaskStartedEventAttributes;
-    if (started) {
-      const activity = of(started.scheduledEventId);
-      if (!activity) continue;
-      activity.attempt = started.attempt ?? 1;
-      activity.startedTime = time(event.eventTime);
-      activity.worker = started.identity || null;
-      activity.lastFailure = await errorText(started.lastFailure, converter);
-      continue;
-    }
-    if (isReset(event)) {
-      for (const activity of scheduled.values()) if (activity.end) activity.kept = true;
-      continue;
-    }
-    const closed =
-      event.activityTaskCompletedEventAttributes ??
-      event.activityTaskFailedEventAttributes ??
-      event.activityTaskTimedOutEventAttributes ??
-      event.activityTaskCanceledEventAttributes;
-    const activity = closed && of(closed.scheduledEventId);
-    if (activity) activity.end = await activityEnd(event, converter);
-  }
-  return [...scheduled.values()];
-}
-
-async function activityEnd(event: HistoryEvent, converter: LoadedDataConverter): Promise<ActivityEnd> {
-  const at = { time: time(event.eventTime), counts: {}, error: undefined, retryStatus: null };
-  const completed = event.activityTaskCompletedEventAttributes;
-  if (completed) {
-    const result = await quietly(() => decodeFromPayloadsAtIndex(converter, 0, completed.result?.payloads));
-    return { ...at, type: 'success', counts: returnedCounts(result) };
-  }
-  const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
-  if (failed) {
-    return {
-      ...at,
-      type: 'failure',
-      error: await errorText(failed.failure, converter),
-      retryStatus: RETRY_STATUS[failed.retryState ?? 0] ?? null,
-    };
-  }
-  return { ...at, type: 'cancelled' };
-}
-
-async function errorText(
-  failure: temporal.api.failure.v1.IFailure | null | undefined,
-  converter: LoadedDataConverter,
-): Promise<ErrorText | undefined> {
-  if (!failure) return undefined;
-  const error = await quietly(() => decodeOptionalFailureToOptionalError(converter, failure));
-  return error ? describeError(error) : { type: 'Error', message: storable(failure.message ?? '') };
-}
-
-/** A payload that this worker can't decode says nothing, and must not stop the batch from being closed. */
-async function quietly<T>(decode: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await decode();
-  } catch {
-    return undefined;
-  }
-}
-
-export function time(timestamp: HistoryEvent['eventTime']): string {
-  return isoTime(Number(timestamp?.seconds ?? 0) * 1000 + (timestamp?.nanos ?? 0) / 1e6);
-}
-
-/** Search attributes come as a value or a list of one. */
-function single(value: unknown): unknown {
-  return Array.isArray(value) ? value[0] : value;
-}
-
-export function text(value: unknown): string | null {
-  const only = single(value);
-  return typeof only === 'string' ? only : null;
-}
-
-export function instant(value: unknown): string | null {
-  const only = single(value);
-  const date = only instanceof Date ? only : typeof only === 'string' ? new Date(only) : undefined;
-  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : null;
 }

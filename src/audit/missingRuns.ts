@@ -137,7 +137,7 @@ class Adding {
   }
 }
 
-export async function withoutRow(
+async function withoutRow(
   store: Pick<AuditStore, 'transaction'>,
   runs: readonly ClosedRun[],
 ): Promise<ClosedRun[]> {

@@ -4,6 +4,7 @@ import type { RunHistory } from './history.js';
 import { HISTORIES_AT_ONCE, RateLimit } from './rateLimit.js';
 import { isDenied, isNotFound } from './temporalReader.js';
 import type { TemporalReader } from './temporalReader.js';
+import { unknownRun, wasErased } from './unknownRun.js';
 
 /** A person waits for these reads, and asks for them now and then: more of them than where nobody does. */
 const PER_SECOND = 200;
@@ -43,7 +44,7 @@ export class ProvenHistories {
       return { history: await temporal.history({ WorkflowID: WorkflowID ?? '', RunID: run.RunID }) };
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      return nothing(isOld ? undefined : unknown(run, namespace));
+      return nothing(isOld ? undefined : unknownRun(run, namespace));
     }
   }
 
@@ -71,17 +72,4 @@ async function ifReadable(temporal: TemporalReader): Promise<number | undefined>
     if (isNotFound(error) || isDenied(error)) return undefined;
     throw error;
   }
-}
-
-/** A namespace without a retention keeps everything. */
-function wasErased({ EndTime }: PipelineRun, retentionMs: number): boolean {
-  return EndTime !== null && retentionMs > 0 && Date.parse(EndTime) + retentionMs < Date.now();
-}
-
-function unknown({ RunID, EndTime }: PipelineRun, namespace: string): string {
-  const state =
-    EndTime === null
-      ? 'which has no end here'
-      : `which ended at ${EndTime}, so recently that its history can't have been erased by age`;
-  return `Temporal does not know run ${RunID}, ${state}. Check TEMPORAL_ADDRESS and the namespace ${namespace}; or somebody deleted the workflow`;
 }

@@ -17,7 +17,7 @@ export interface RunInput {
 }
 
 /** Longer ones are not kept: they would weigh on every read of their batch. */
-export const LONGEST_INPUT = 65_536;
+const LONGEST_INPUT = 65_536;
 
 export function runInput(payloads: readonly Payload[], { keep = false, redact = [] }: InputPolicy): RunInput {
   const text = inputText(payloads);

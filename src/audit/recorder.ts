@@ -20,7 +20,7 @@ export class Recorder {
     /** Closed while no new batch may begin. */
     readonly gate = new Gate(),
   ) {
-    this.#delivery = new Delivery(options, gate);
+    this.#delivery = new Delivery(options, gate, (runID) => this.knownBatch(runID));
   }
 
   /** Opens the store. What a person has to mend is thrown; a store that does not answer is waited for. */
@@ -56,13 +56,22 @@ export class Recorder {
     );
   }
 
+  /** The batch of a run that this process works on, unless so many others came since that it is forgotten. */
+  knownBatch(runID: string): BatchRef | undefined {
+    return this.#batches.known(runID);
+  }
+
   /** The batch of a run that may have been opened by another worker; `start` is asked only if nobody did. */
-  batchOf(runID: string, start: () => Promise<RunStart>, from?: string): Promise<BatchRef> {
+  batchOf(
+    run: Pick<BatchRef, 'WorkflowID' | 'RunID'>,
+    start: () => Promise<RunStart>,
+    from?: string,
+  ): Promise<BatchRef> {
     const find = (): Promise<BatchRef> =>
       this.#batches.get(
-        runID,
+        run.RunID,
         async () =>
-          (await this.#delivery.write('find', runID, { fate: 'wait', from })) ??
+          (await this.#delivery.write('find', run, { fate: 'wait', from })) ??
           (await this.#delivery.write('open', await start(), { fate: 'wait', from })),
       );
     // Another worker of this process may have asked first, and left.

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { cut, storable } from '../domain/text.js';
+import { shortened, storable } from '../domain/text.js';
 import { errorType, textOf } from './describeError.js';
 
 /** Temporal takes no message over its size limits: the run would hang on an attempt that can't be reported. */
@@ -12,7 +12,7 @@ const LONGEST_TEXT = 64 * 1024;
  */
 export function reportable(error: unknown): unknown {
   if (!(error instanceof Error))
-    return ApplicationFailure.retryable(shorten(storable(textOf(error))), errorType(error));
+    return ApplicationFailure.retryable(fitting(textOf(error)), errorType(error));
   for (let current: Error = error, depth = 0; depth < 8; depth++) {
     replace(current, 'message');
     replace(current, 'stack');
@@ -28,13 +28,12 @@ export function reportable(error: unknown): unknown {
 function replace(error: Error, name: 'message' | 'stack' | 'cause'): void {
   const text = error[name];
   if (typeof text !== 'string') return;
-  const fit = shorten(storable(text));
+  const fit = fitting(text);
   if (fit === text) return;
   // A frozen error stays as it is: it is the user's, and worth more than our wish to change it.
   Reflect.defineProperty(error, name, { value: fit, configurable: true, writable: true });
 }
 
-function shorten(text: string): string {
-  if (text.length <= LONGEST_TEXT) return text;
-  return `${cut(text, LONGEST_TEXT)}… (shortened from ${text.length} characters; the whole text is in the step's event in PipelineEvent)`;
+function fitting(text: string): string {
+  return shortened(storable(text), LONGEST_TEXT, "the step's event in PipelineEvent");
 }

@@ -15,8 +15,9 @@ import type {
   RunStart,
 } from '../domain/model.js';
 import { FAILED_STATUSES } from '../domain/model.js';
-import type { HistoryActivity, RunEnd, RunHistory } from './history.js';
-import { shorten, stepAlert } from './alerts.js';
+import type { RunEnd, RunHistory } from './history.js';
+import type { HistoryActivity } from './historyActivities.js';
+import { alertMessage, stepAlert } from './alerts.js';
 import { resolutionEvent } from './resolutionEvent.js';
 import { settleActivity } from './settleActivity.js';
 import { Timeline } from './timeline.js';
@@ -235,7 +236,7 @@ function batchAlert({ batch }: BatchRecord, end: RunEnd, now: string): NewAlert 
     Severity: 'critical',
     RaisedAt: now,
     ResolvedAt: null,
-    Message: shorten(`${batch.PipelineName} ended ${end.status}: ${end.error?.message ?? 'no message'}`),
+    Message: alertMessage(`${batch.PipelineName} ended ${end.status}: ${end.error?.message ?? 'no message'}`),
   };
 }
 

@@ -1,7 +1,8 @@
 import { isLate, lostEnd, markLate } from '../domain/merge.js';
 import type { PipelineEvent } from '../domain/model.js';
 import { NO_DETAILS } from '../domain/model.js';
-import type { HistoryActivity, RunEnd } from './history.js';
+import type { RunEnd } from './history.js';
+import type { HistoryActivity } from './historyActivities.js';
 import type { Timeline } from './timeline.js';
 
 /** An activity that some other worker tried thousands of times gets no thousands of rows that nobody saw. */
@@ -58,27 +59,39 @@ function settleAttempt(
     // The run ended while this attempt ran: what it reported did not reach Temporal.
     else if (existing && !isLate(existing) && !waitsForRetry(existing, runEnd))
       timeline.put(markLate(existing));
-  } else if (!existing) {
-    const at = activity.startedTime ?? activity.scheduledTime;
-    const began = timeline.get(startID)!;
-    timeline.put({
-      ...lostEnd(
-        began,
-        endID,
-        at,
-        'a later attempt began, and nobody had reported the end of this one',
-        'history',
-      ),
-      ErrorType: (attempt === last - 1 ? activity.lastFailure?.type : undefined) ?? null,
-      ErrorMessage: (attempt === last - 1 ? activity.lastFailure?.message : undefined) ?? null,
-      RetryStatus: 'retrying',
-    });
+  } else if (!existing || existing.EventType === 'lost') {
+    const end = earlierEnd(timeline.get(startID)!, endID, activity);
+    // Who took it for lost could not know what Temporal knows.
+    if (existing?.EventType !== end.EventType) timeline.put(end);
   } else if (existing.EventType === 'success' || existing.EventType === 'cancelled') {
     // Temporal had given it up, and tried again.
     if (!isLate(existing)) timeline.put(markLate(existing));
   } else if (existing.EventType === 'failure') {
     timeline.put({ ...existing, EventType: 'retry', RetryStatus: 'retrying', Witness: 'both' });
   }
+}
+
+/**
+ * The end of an attempt that was tried again, when no worker has written it. Temporal keeps the failure of the last of
+ * them: where a worker had reported it, it was no lost one.
+ */
+function earlierEnd(start: PipelineEvent, endID: string, activity: HistoryActivity): PipelineEvent {
+  const at = activity.startedTime ?? activity.scheduledTime;
+  const why = 'a later attempt began, and nobody had reported the end of this one';
+  const failure = start.Attempt === activity.attempt - 1 ? activity.lastFailure : undefined;
+  const lost: PipelineEvent = {
+    ...lostEnd(start, endID, at, why, 'history'),
+    ErrorType: failure?.type ?? null,
+    ErrorMessage: failure?.message ?? null,
+    RetryStatus: 'retrying',
+  };
+  if (!failure?.isReported) return lost;
+  return {
+    ...lost,
+    EventType: 'retry',
+    DurationMs: null,
+    Message: 'reported to Temporal before the next attempt began; when, is not on record',
+  };
 }
 
 /** Temporal took the failure, and the run ended before the next attempt began; or nobody reported an end at all. */

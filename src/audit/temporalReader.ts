@@ -4,8 +4,10 @@ import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import type { InputPolicy } from '../domain/inputPolicy.js';
 import type { RunStart } from '../domain/model.js';
-import { parseHistory, parseStart, time } from './history.js';
-import type { HistoryEvent, RunHistory } from './history.js';
+import { parseHistory, parseStart } from './history.js';
+import type { RunHistory } from './history.js';
+import { time } from './historyEvent.js';
+import type { HistoryEvent } from './historyEvent.js';
 
 const ANSWER_MS = 10_000;
 const PAGE_SIZE = 500;

@@ -48,6 +48,10 @@ export async function printDemo(
   print(`  ${command} batches`);
   print(`  ${command} show ${exhausted}`);
   print(`  ${command} sql "SELECT * FROM ${schema}.PipelineLog ORDER BY StartTime DESC"`);
+  print(`\nThe server's data is there, too. In one terminal, and the others in a second one:\n`);
+  print(`  ${command} dev`);
+  print(`  ${command} verify`);
+  print(`  ${command} replay ${exhausted} --from failure`);
 }
 
 function heading(text: string): void {

@@ -1,5 +1,6 @@
 /** `batchtrail dev`: a Temporal server with its Web UI, a worker and the sample, until it is told to stop. */
 import type { Command } from 'commander';
+import { ownCommand } from './ownCommand.js';
 import type { Configured } from './program.js';
 
 export function addDev(program: Command, configured: Configured): void {
@@ -10,6 +11,6 @@ export function addDev(program: Command, configured: Configured): void {
     .action(async () => {
       const config = configured();
       const { runDev } = await import('./runDev.js');
-      await runDev(config);
+      await runDev(config, ownCommand(program));
     });
 }

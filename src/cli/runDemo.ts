@@ -4,6 +4,7 @@ import type { DevServer } from '../dev/devServer.js';
 import { startDevServer } from '../dev/devServer.js';
 import { lockForWriting } from '../dev/fileLock.js';
 import { reportWhile } from '../dev/report.js';
+import { takeServerFile } from '../dev/serverFile.js';
 import { sampleFolder, withSample } from '../dev/sample.js';
 import { withAuditReader } from './audit.js';
 import { connectToDevServer } from './connect.js';
@@ -17,21 +18,22 @@ export async function runDemo(given: Config, command: string): Promise<void> {
   // The demo is about the sample alone: it must run whatever else is configured.
   const config = { ...given, connections: {}, worker: { taskQueue: given.worker.taskQueue } };
   const folder = sampleFolder(config);
-  const server = await startDevServer({ report: print });
+  // The faults of one demo would be faults in the other's runs, too.
+  const leave = await reportWhile(
+    lockForWriting(join(folder, 'demo.lock')),
+    print,
+    (elapsed) => `Another demo is at work in this folder, waiting… ${elapsed}`,
+    5,
+  );
+  const { file, release } = await takeServerFile(folder);
+  const server = await startDevServer({ report: print, dbFile: file });
   try {
-    // The faults of one demo would be faults in the other's runs, too.
-    const waiting = lockForWriting(join(folder, 'demo.lock'));
-    const leave = await reportWhile(
-      waiting,
-      print,
-      (elapsed) => `Another demo is at work in this folder, waiting… ${elapsed}`,
-      5,
-    );
     const batches = await demoBatches(config, server);
-    leave();
     await withAuditReader(config, (reader) => printDemo(config, reader, batches, command));
   } finally {
     await server.stop();
+    release();
+    leave();
   }
 }
 

@@ -3,7 +3,8 @@ import type { Config } from '../config.js';
 import type { DevServer } from '../dev/devServer.js';
 import { startDevServer } from '../dev/devServer.js';
 import { checkPort, freePorts } from '../dev/ports.js';
-import { withSample } from '../dev/sample.js';
+import { sampleFolder, withSample } from '../dev/sample.js';
+import { takeServerFile } from '../dev/serverFile.js';
 import { BadInput } from '../domain/errors.js';
 import { connectToDevServer } from './connect.js';
 import { installRuntime, startEtlWorker } from './etlWorker.js';
@@ -14,9 +15,11 @@ import { quoted } from './ownCommand.js';
 const USUAL_PORT = 7233;
 const USUAL_UI_PORT = 8233;
 
-export async function runDev(config: Config): Promise<void> {
+export async function runDev(config: Config, command: string): Promise<void> {
+  const { file, release } = await takeServerFile(sampleFolder(config));
   const server = await startDevServer({
     report: print,
+    dbFile: file,
     ui: true,
     port: await portOrAnother(USUAL_PORT),
     uiPort: await portOrAnother(USUAL_UI_PORT),
@@ -28,11 +31,12 @@ export async function runDev(config: Config): Promise<void> {
     const place = await connectToDevServer(server);
     print('Starting a worker');
     const worker = await startEtlWorker(sample, place);
-    print(instructions(server, sample.worker.taskQueue));
+    print(instructions(server, sample.worker.taskQueue, command));
     await worker.ended;
     await place.connection.close();
   } finally {
     await server.stop();
+    release();
   }
 }
 
@@ -48,7 +52,7 @@ async function portOrAnother(port: number): Promise<number> {
   }
 }
 
-function instructions({ address, uiUrl, executable }: DevServer, taskQueue: string): string {
+function instructions({ address, uiUrl, executable }: DevServer, taskQueue: string, command: string): string {
   const temporal = isOnPath(executable) ? 'temporal' : quoted(executable);
   const what = `--type northwindSalesElt --task-queue ${quoted(taskQueue)}`;
   return `
@@ -60,7 +64,17 @@ Start the sample pipeline:
 Run it every 30 minutes:
   ${temporal} schedule create --address ${address} --schedule-id sales --interval 30m ${what} --workflow-id sales
 
-Ctrl-C stops everything.`;
+Look at it, prove it, repair what failed, in another terminal in this folder${elsewhere(address)}:
+  ${command} batches
+  ${command} verify
+  ${command} replay --failed
+
+Ctrl-C stops everything. The next dev in this folder goes on from here.`;
+}
+
+/** The commands look where clients usually do. */
+function elsewhere(address: string): string {
+  return address.endsWith(`:${USUAL_PORT}`) ? '' : `, with TEMPORAL_ADDRESS=${address} in its environment`;
 }
 
 function isOnPath(executable: string): boolean {

@@ -3,7 +3,7 @@ import type { Config } from '../config.js';
 import { BadInput } from '../domain/errors.js';
 import type { PurgeInput, PurgeResult } from '../domain/purge.js';
 import { PURGE_WORKFLOW } from '../domain/purge.js';
-import { told } from './ownWorkflows.js';
+import { withWaitingHint } from './waitingHint.js';
 import { withClient } from './temporalClient.js';
 
 export function purge(config: Config, input: PurgeInput): Promise<PurgeResult> {
@@ -15,7 +15,7 @@ export function purge(config: Config, input: PurgeInput): Promise<PurgeResult> {
       const purging = client.workflow.execute<(input: PurgeInput) => Promise<PurgeResult>>(PURGE_WORKFLOW, {
         ...{ taskQueue, workflowId, args: [input] },
       });
-      return await told(workflowId, taskQueue, purging);
+      return await withWaitingHint(workflowId, taskQueue, purging);
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       throw new BadInput(

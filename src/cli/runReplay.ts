@@ -5,7 +5,7 @@ import { rootCause } from '@temporalio/common';
 import type { Config } from '../config.js';
 import type { ReplayBatchesInput, ReplayInput, ReplayOutcome, ReplayProgress } from '../domain/replay.js';
 import { PROGRESS_QUERY, reasonText } from '../domain/replay.js';
-import { told } from './ownWorkflows.js';
+import { withWaitingHint } from './waitingHint.js';
 import type { ProgressReport } from './replayProgress.js';
 import { withClient } from './temporalClient.js';
 
@@ -54,7 +54,11 @@ export function replayOpen(
       );
     }, LOOK_MS);
     try {
-      const progress = await told(workflowId, taskQueue, handle.result() as Promise<ReplayProgress>);
+      const progress = await withWaitingHint(
+        workflowId,
+        taskQueue,
+        handle.result() as Promise<ReplayProgress>,
+      );
       isOver = true;
       report.show(progress);
       return progress;
@@ -72,7 +76,7 @@ async function replay(client: Client, taskQueue: string, input: ReplayInput): Pr
     const replaying = client.workflow.execute<(input: ReplayInput) => Promise<ReplayOutcome>>('replayBatch', {
       ...{ taskQueue, workflowId, args: [input] },
     });
-    return await told(workflowId, taskQueue, replaying);
+    return await withWaitingHint(workflowId, taskQueue, replaying);
   } catch (error) {
     const { batchId } = input;
     if (error instanceof WorkflowExecutionAlreadyStartedError) {

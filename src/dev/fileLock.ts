@@ -4,10 +4,10 @@ import { openForWriting, patiently } from '../engines/sqlite/connect.js';
 const PATIENCE_MS = 10 * 60_000;
 
 /** Waits for its turn, then begins a transaction that lets nobody else write to the file; the answer ends it. */
-export async function lockForWriting(file: string): Promise<() => void> {
+export async function lockForWriting(file: string, patienceMs = PATIENCE_MS): Promise<() => void> {
   const db = await openForWriting(file);
   try {
-    await patiently(() => db.exec('BEGIN IMMEDIATE'), PATIENCE_MS);
+    await patiently(() => db.exec('BEGIN IMMEDIATE'), patienceMs);
   } catch (error) {
     db.close();
     throw error;

@@ -49,7 +49,7 @@ function toldByBoth(known: PipelineEvent, incoming: PipelineEvent): PipelineEven
     EventType,
     RetryStatus,
     AlertTriggered,
-    NextRetryTime: null,
+    NextRetryTime: EventType === 'retry' ? incoming.NextRetryTime : null,
     Witness: 'both',
   } as const;
   if (incoming.EventType === EventType || incoming.EventType === 'retry') return both;

@@ -195,6 +195,7 @@ export interface RunStart {
 export interface BatchRef {
   LogID: number;
   PipelineName: string;
+  WorkflowID: string | null;
   RunID: string;
 }
 

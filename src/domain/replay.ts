@@ -133,7 +133,7 @@ const checkMany: Check<ReplayBatchesInput> = object({
 });
 
 /** A workflow's history has room for so many. */
-export const MOST_REPLAYS = 1_000;
+const MOST_REPLAYS = 1_000;
 
 export function checkReplayBatchesInput(value: unknown): ReplayBatchesInput {
   const input = checkMany(value ?? {}, 'replayBatches input');

@@ -5,7 +5,7 @@ import { workerName } from '../audit/auditor.js';
 import type { Auditor } from '../audit/auditor.js';
 import { Leaving } from '../audit/delivery.js';
 import { eventID } from '../audit/eventID.js';
-import { instant, text } from '../audit/history.js';
+import { instant, text } from '../audit/historyEvent.js';
 import type { PipelineEvent, RunStart } from '../domain/model.js';
 import { NO_DETAILS } from '../domain/model.js';
 import { replayMark } from '../domain/replay.js';

@@ -1,5 +1,5 @@
 /** All tables of a batch from one snapshot of the source into the staging area. */
-import { ApplicationFailure } from '@temporalio/common';
+import { ActivityFailure } from '@temporalio/common';
 import {
   CancellationScope,
   condition,
@@ -7,16 +7,19 @@ import {
   defineSignal,
   isCancellation,
   setHandler,
+  sleep,
   uuid4,
 } from '@temporalio/workflow';
+import { NON_RETRYABLE_ERRORS } from '../domain/errors.js';
 import type { Places, PlannedTable, SnapshotSignal, StagedChunk, TableStep } from '../domain/transfer.js';
 import { SNAPSHOT_SIGNAL, STAGED_QUERY } from '../domain/transfer.js';
 import { failureType } from './failureType.js';
 import { together } from './together.js';
 import { holdSnapshot, steps } from './transferSteps.js';
 
-/** How often all tables are extracted again, because the snapshot was lost. */
+/** How often all tables are extracted at the most, because the snapshot was lost: as patient as the steps are. */
 const EXTRACTIONS = 10;
+const LONGEST_PAUSE_MS = 60_000;
 /** How many staged chunks one answer names. */
 const CHUNKS_TOLD = 1_000;
 
@@ -57,9 +60,18 @@ export async function extractTables<T>(
     try {
       return await extractFromShared(extraction, work);
     } catch (error) {
-      if (failureType(error) !== 'SnapshotLost' || attempt === EXTRACTIONS) throw error;
+      if (!isWorthAgain(error) || attempt === EXTRACTIONS) throw error;
     }
+    await sleep(Math.min(1_000 * 2 ** (attempt - 1), LONGEST_PAUSE_MS));
   }
+}
+
+/** Whatever ended the holder ended the snapshot, or kept it from being opened. That may pass, unless a person has to mend it. */
+function isWorthAgain(error: unknown): boolean {
+  const type = failureType(error) ?? '';
+  if (type === 'SnapshotLost') return true;
+  const isHolder = error instanceof ActivityFailure && error.activityType === 'holdSnapshot';
+  return isHolder && !NON_RETRYABLE_ERRORS.includes(type);
 }
 
 /** What an extraction before this one, or one of the run before a reset, is still writing has another name. */
@@ -113,7 +125,7 @@ async function extractFromShared<T>(
       return answer!;
     });
   } catch (error) {
-    throw problem === undefined || isCancellation(problem) ? error : lostOr(problem);
+    throw problem === undefined || isCancellation(problem) ? error : problem;
   } finally {
     holder.cancel();
     await released;
@@ -133,16 +145,4 @@ async function extractChunks(
     }),
   );
   await together(jobs, parallel);
-}
-
-/** Whatever ended the holder ended the snapshot, unless there never was one. */
-function lostOr(problem: unknown): unknown {
-  const type = failureType(problem);
-  if (type === 'BadInput' || type === 'BadConfig' || type === 'NotFound') return problem;
-  return ApplicationFailure.create({
-    type: 'SnapshotLost',
-    message: 'The connection that held the snapshot of the source is gone',
-    nonRetryable: true,
-    ...(problem instanceof Error ? { cause: problem } : {}),
-  });
 }

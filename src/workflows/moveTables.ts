@@ -15,7 +15,9 @@ export interface Move extends Extraction {
 /** Fails with `Overtaken` when another batch moved meanwhile what this one was about to. */
 export function moveTables({ mode, allowRejected, ...extraction }: Move): Promise<TransferCounts> {
   const { places, tables } = extraction;
-  const load = async ({ name, planned, isComplete }: Staged): Promise<TransferCounts> => {
+  const load = async ({ name, planned, chunks, isComplete }: Staged): Promise<TransferCounts> => {
+    // Before that, a load would only sit in a slot.
+    await condition(() => chunks.length > 0);
     for (;;) {
       const result = await steps.loadTables({
         ...{ ...places, extraction: name, mode, allowRejected, replaces: replacedBatches() },

@@ -45,6 +45,17 @@ it('comes back to a run that fails after longer and longer pauses, and says it o
   expect((await audit.runs([good.RunID]))[0]!.CertifiedAt).not.toBeNull();
 });
 
+it('names the batch, too, of a run that its own worker says is about to close', async () => {
+  const start = ended();
+  const { LogID } = await audit.recorder.open(start);
+  temporal.faults.set(start.RunID, new Error('message larger than max'));
+  closer.expectClose(start);
+  const { WorkflowID, RunID } = start;
+  await expect
+    .poll(() => audit.said('could not close a batch'))
+    .toMatchObject([{ LogID, WorkflowID, RunID }]);
+});
+
 it('says once that Temporal does not answer, and once that it does again', async () => {
   temporal.isDown = true;
   for (let look = 0; look < 5; look++) await closer.lookForEnds();

@@ -10,6 +10,8 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Mailbox } from '../../src/audit/mailbox.js';
+import { event, runStart } from '../support/rows.js';
+import { Looking } from './looking.js';
 import { AuditedQueue } from '../proof/auditedQueue.js';
 
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
@@ -50,7 +52,7 @@ it('tells an OpenTelemetry SDK what was written and certified, and what waits', 
     await queue.run('oneStep', [{ failures: 1 }]);
     await queue.run('oneStep', [{ failures: 9 }, { retry: { maximumAttempts: 1 } }]);
     await queue.certified();
-    // A row shows a moment before the disk has it and it counts; batches are counted by the looks.
+    // A row shows a moment before the disk has it and it counts.
     await expect.poll(readings).toMatchObject({
       'batchtrail.batches.open': 0,
       'batchtrail.events.written': 6,
@@ -91,6 +93,17 @@ it('tells how many changes are in the outbox and since when, and looks there onl
     await queue.certified();
   });
   looks.mockRestore();
+});
+
+it('counts what workers saw of runs that they left before they could open them', async () => {
+  const audit = await Looking.open();
+  const written = async (): Promise<number> => (await readings())['batchtrail.events.written'] ?? 0;
+  const before = await written();
+  const start = runStart();
+  const events = ['1', '2', '3'].map((ActivityID) => event({ LogID: 0, RunID: start.RunID }, { ActivityID }));
+  await audit.recorder.recordUnopened(start, events, 'worker');
+  expect((await written()) - before).toBe(3);
+  await audit.close();
 });
 
 it('logs a failed batch through the runtime, with the ids that find it', () => {

@@ -1,12 +1,14 @@
 /** One chaos run on one store: workload, faults, settling, verdict. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { check, type Evidence, type Verdict } from './checker/checker.js';
+import type { Finding } from './checker/finding.js';
 import { readTemporal } from './checker/temporalRuns.js';
 import { injectFaults } from './faults.js';
 import { planFaults, type FaultKind, type StoreKind } from './plan.js';
 import { auditSettles, closeRuns } from './settle.js';
 import { TASK_QUEUE, type System } from './system.js';
 import { runOwnTools } from './verify.js';
+import type { WorkerSeat } from './workerSeat.js';
 import { startWorkload, type Workload } from './workload.js';
 
 const FIRST_RUN_MS = 60_000;
@@ -24,8 +26,6 @@ export interface ChaosResult extends Verdict {
   readonly faults: ReadonlyMap<FaultKind, number>;
   /** Runs that did not end by themselves. */
   readonly terminated: number;
-  /** Worker processes that ended though nobody killed them. */
-  readonly crashes: string[];
   /** What `batchtrail reconcile` and `batchtrail verify` said. */
   readonly ownTools: string[];
   /** What the verdict is founded on. */
@@ -62,13 +62,19 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   });
   return {
     ...verdict,
-    findings: [...verdict.findings, ...own.findings],
+    findings: [...verdict.findings, ...crashesOf(seats), ...own.findings],
     faults,
     terminated,
-    crashes: seats.flatMap((seat) => seat.crashes),
     ownTools: own.lines,
     evidence,
   };
+}
+
+/** Nothing that is broken here may end a worker. */
+export function crashesOf(seats: ReadonlyArray<Pick<WorkerSeat, 'crashes'>>): Finding[] {
+  return seats.flatMap(({ crashes }) =>
+    crashes.map((what) => ({ rule: 'worker that ended by itself', what })),
+  );
 }
 
 /** Workers that can't work from the beginning are no chaos. */

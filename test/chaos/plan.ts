@@ -1,5 +1,5 @@
 /** Which faults come when. A pure function of the seed: the same seed makes the same faults at the same times. */
-import { Dice } from './dice.js';
+import { Dice } from '../support/dice.js';
 
 export type StoreKind = 'sqlite' | 'postgres';
 

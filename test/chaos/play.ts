@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
 import type { Client, WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
 import proto from '@temporalio/proto';
-import type { Dice } from './dice.js';
+import type { Dice } from '../support/dice.js';
 import { eventually, ifStillPossible, persistently } from './persistent.js';
 import { TASK_QUEUE } from './system.js';
 

@@ -3,7 +3,7 @@ import type { ChaosResult } from './chaos.js';
 import { describeFinding } from './checker/finding.js';
 
 export function describeResult(store: string, result: ChaosResult): string {
-  const { findings, forgiven, figures, faults, terminated, crashes, ownTools } = result;
+  const { findings, forgiven, figures, faults, terminated, ownTools } = result;
   const { runs, runsByStatus, attempts, gaps, eventsByWitness } = figures;
   const lines: Array<[string, string]> = [
     ['faults', counts(Object.fromEntries([...faults].sort()))],
@@ -12,7 +12,6 @@ export function describeResult(store: string, result: ChaosResult): string {
     ['attempts in the journals', String(attempts)],
     ['gaps found and healed', String(gaps)],
     ['events by witness', counts(eventsByWitness)],
-    ['workers that ended by themselves', crashes.length > 0 ? crashes.join('; ') : '0'],
     ['known exceptions, forgiven', String(forgiven.length)],
     ...ownTools.map((line): [string, string] => ['own tools', line]),
     ['findings', String(findings.length)],

@@ -1,7 +1,7 @@
 /** What happens to the runs: all the ways in which a run can go and end. */
 import type { ActivityOptions } from '@temporalio/workflow';
 import type { StepInput } from './activities.js';
-import type { Dice } from './dice.js';
+import type { Dice } from '../support/dice.js';
 import type { Play } from './play.js';
 
 export type Scenario = (play: Play, dice: Dice) => Promise<void>;

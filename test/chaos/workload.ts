@@ -1,6 +1,6 @@
 /** Keeps runs going, through all outages, until it is told that the time is over. */
 import type { Client } from '@temporalio/client';
-import { Dice } from './dice.js';
+import { Dice } from '../support/dice.js';
 import { Play, type StartedRun } from './play.js';
 import { SCENARIOS } from './scenarios.js';
 

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { PipelineLog } from '../../src/domain/model.js';
 import { docCommands } from '../support/docCommands.js';
 import { temporalCli } from '../support/temporal.js';
@@ -15,11 +17,21 @@ let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'batchtrail-dev-'));
+  cpSync(fileURLToPath(new URL('../../examples/elt/', import.meta.url)), folder, { recursive: true });
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-it('runs a server and a worker, prints lines that work when pasted, and leaves nothing behind', async () => {
+/** Unless somebody has it already. */
+async function takePort(port: number): Promise<void> {
+  const listener = createServer().listen(port, '127.0.0.1');
+  await once(listener, 'listening').catch(() => undefined);
+  onTestFinished(() => void listener.close());
+}
+
+it('runs a server and a worker at other ports than those that are taken, prints lines that work when pasted, and leaves nothing behind', async () => {
+  await takePort(7233);
+  await takePort(8233);
   const child = startCli(['dev'], {
     cwd: folder,
     env: { TEMPORAL_ADDRESS: '127.0.0.1:1', BATCHTRAIL_TEMPORAL_CLI: temporalCli() },
@@ -28,12 +40,16 @@ it('runs a server and a worker, prints lines that work when pasted, and leaves n
   const printed = await untilPrinted(child, /Ctrl-C stops everything/);
   const uiUrl = /Web UI at (http:\S+)/.exec(printed)![1]!;
   expect((await fetch(uiUrl)).status).toBe(200);
+  for (const port of [7233, 8233])
+    expect(printed).toMatch(new RegExp(`^Port ${port} is taken, using \\d+$`, 'm'));
 
   const [start, schedule, ...others] = printed
     .split('\n')
     .filter((line) => line.includes('northwindSalesElt'));
   expect(others).toEqual([]);
   const address = / --address (\S+)/.exec(start!)![1]!;
+  expect(address).not.toMatch(/:7233$/);
+  expect(printed).toContain(`, with TEMPORAL_ADDRESS=${address} in its environment`);
   await pasted(start!);
   await pasted(schedule!);
   const temporal = (...args: string[]): Promise<unknown> =>
@@ -54,6 +70,15 @@ it('runs a server and a worker, prints lines that work when pasted, and leaves n
         timeout: 20_000,
       },
     )
+    .toMatchObject([{ Status: 'Success', RowsProcessed: 830 }]);
+
+  // So says the example in the folder.
+  const [example] = /(?<=temporal )workflow start .*/.exec(
+    readFileSync(join(folder, 'batchtrail.yaml'), 'utf8'),
+  )!;
+  await run(temporalCli(), [...example.split(' '), '--address', address], { cwd: folder });
+  await expect
+    .poll(async () => (await batches()).filter(({ PipelineName }) => PipelineName === 'Orders_ELT'))
     .toMatchObject([{ Status: 'Success', RowsProcessed: 830 }]);
 
   child.kill('SIGINT');

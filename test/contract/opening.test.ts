@@ -199,7 +199,7 @@ everyEngine('opening', ({ audit, ifAble }) => {
   it('makes the batch of a run that nobody opened before its task failed', async () => {
     const start = runStart();
     await noteTaskFailure(audit.store, start, 'TypeError: x is undefined');
-    const [ref] = await inLedger(audit.store, (ledger) => findBatchRefs(ledger, [start.RunID]));
+    const [ref] = await inLedger(audit.store, (ledger) => findBatchRefs(ledger, [start]));
     const { batch } = await read(audit.store, ref!);
     expect(batch).toMatchObject({ Status: 'Running', ErrorMessage: 'TypeError: x is undefined' });
   });
@@ -214,10 +214,8 @@ everyEngine('opening', ({ audit, ifAble }) => {
 
   it('finds the batch of a run that another connection opened, and nothing for others', async () => {
     const ref = await open(await audit.another(), runStart());
-    const unknown = unique('nobody');
-    const found = await inLedger(audit.store, (ledger) =>
-      findBatchRefs(ledger, [unknown, ref.RunID, unknown]),
-    );
+    const unknown = runStart({ RunID: unique('nobody') });
+    const found = await inLedger(audit.store, (ledger) => findBatchRefs(ledger, [unknown, ref, unknown]));
     expect(found).toEqual([undefined, ref, undefined]);
   });
 

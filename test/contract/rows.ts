@@ -1,5 +1,6 @@
 /** Histories filled with what a case does not care about, and the ledger's functions for one item. */
-import type { HistoryActivity, RunEnd, RunHistory } from '../../src/audit/history.js';
+import type { RunEnd, RunHistory } from '../../src/audit/history.js';
+import type { HistoryActivity } from '../../src/audit/historyActivities.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { noteTaskFailures } from '../../src/audit/ledger/noteTaskFailures.js';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';

@@ -186,49 +186,6 @@ everyEngine('settling', ({ audit }) => {
     expect(alerts).toEqual([]);
   });
 
-  it('keeps what a zombie reports after its run was closed, and leaves the batch as it is', async () => {
-    const { start, ref } = await openOne();
-    await record(audit.store, [event(ref, { EventType: 'start' })]);
-    const history = runHistory(start, { status: 'TimedOut' }, [{ end: undefined }]);
-    await settle(audit.store, [history]);
-    const before = await read(audit.store, ref);
-    expect(before.events.map(({ EventType }) => EventType)).toEqual(['start', 'lost']);
-    await record(audit.store, [
-      event(ref, { EventType: 'failure', ErrorMessage: 'nobody listens', RetryStatus: 'exhausted' }),
-    ]);
-    const reported = await read(audit.store, ref);
-    expect([reported.batch, reported.alerts]).toEqual([before.batch, before.alerts]);
-    // What it means is for the history to say, which is read again.
-    expect(reported.runs.map(({ CertifiedAt }) => CertifiedAt)).toEqual([null]);
-    await settle(audit.store, [history]);
-    const { batch, alerts, events, runs } = await read(audit.store, ref);
-    expect([batch, alerts]).toEqual([before.batch, before.alerts]);
-    expect(runs).toEqual(before.runs.map((run) => ({ ...run, GapCount: 0 })));
-    expect(events[1]).toMatchObject({ EventType: 'failure', AlertTriggered: false });
-    expect(events[1]!.Message).toMatch(/^late: /);
-  });
-
-  it('takes in what a worker saw while its store was out of reach, and another one read the history', async () => {
-    const { start, ref } = await openOne();
-    const end = { type: 'success', time: NOW, error: undefined, retryStatus: null, counts: {} } as const;
-    const history = runHistory(start, {}, [{ attempt: 2, end, startedTime: '2026-03-29T01:00:05.000Z' }]);
-    await settle(audit.store, [history]);
-    expect((await read(audit.store, ref)).runs[0]!.GapCount).toBe(4);
-    await record(audit.store, [
-      event(ref, { EventType: 'start' }),
-      event(ref, { EventType: 'retry', ErrorMessage: 'busy', RetryStatus: 'retrying' }),
-      event(ref, { EventType: 'start', Attempt: 2 }),
-      event(ref, { Attempt: 2, RowsProcessed: 42, RetryStatus: 'recovered' }),
-    ]);
-    await settle(audit.store, [history]);
-    const { batch, events, runs } = await read(audit.store, ref);
-    expect(events.map(({ EventType, Witness, Message }) => [EventType, Witness, Message])).toEqual(
-      ['start', 'retry', 'start', 'success'].map((type) => [type, 'both', null]),
-    );
-    expect(batch).toMatchObject({ RowsProcessed: 42, RetryCount: 1, RetryStatus: 'recovered' });
-    expect(runs[0]).toMatchObject({ GapCount: 0, CertifiedEventID: 11, HistoryHash: 'hash of the history' });
-  });
-
   it('answers the run when it is certified, and not when a late event had its history read again', async () => {
     const { start, ref } = await openOne();
     const history = runHistory(start, {}, [{}]);
@@ -293,45 +250,6 @@ everyEngine('settling', ({ audit }) => {
     expect([end.Message, end.AlertTriggered]).toEqual([expect.stringMatching(/^late: /), false]);
     const [seal] = await audit.store.transaction((tx) => tx.findSeals([ref.LogID]));
     expect(seal!.Root).toBe(rootOf(sealable(after)!, seal!));
-  });
-
-  it('writes the ends of attempts whose worker died, and of attempts that no worker saw', async () => {
-    const { start, ref } = await openOne();
-    await record(audit.store, [event(ref, { EventType: 'start' })]);
-    await settle(audit.store, [runHistory(start, {}, [{ attempt: 3 }, { ActivityID: '2' }])]);
-    const { runs, events, batch } = await read(audit.store, ref);
-    const of = (id: string): string[] =>
-      events
-        .filter(({ ActivityID }) => ActivityID === id)
-        .map(({ Attempt, EventType, Witness }) => `${Attempt} ${EventType} ${Witness}`)
-        .sort();
-    expect(of('1')).toEqual([
-      ...['1 lost history', '1 start live', '2 lost history', '2 start history'],
-      ...['3 start history', '3 success history'],
-    ]);
-    expect(of('2')).toEqual(['1 start history', '1 success history']);
-    expect(batch.RetryCount).toBe(2);
-    expect(runs[0]!.GapCount).toBe(7);
-  });
-
-  it('corrects what a worker guessed, and drops the alert that it had raised', async () => {
-    const { start, ref } = await openOne();
-    await record(audit.store, [
-      event(ref, { EventType: 'start' }),
-      event(ref, { EventType: 'failure', RetryStatus: 'exhausted' }),
-      event(ref, { EventType: 'start', Attempt: 2 }),
-      event(ref, { Attempt: 2, RetryStatus: 'recovered' }),
-    ]);
-    await settle(audit.store, [runHistory(start, {}, [{ attempt: 2 }])]);
-    const { batch, events, alerts } = await read(audit.store, ref);
-    expect(events.map(({ EventType, RetryStatus }) => [EventType, RetryStatus])).toEqual([
-      ['start', null],
-      ['retry', 'retrying'],
-      ['start', null],
-      ['success', 'recovered'],
-    ]);
-    expect(alerts.map(({ ResolvedAt }) => ResolvedAt !== null)).toEqual([true]);
-    expect(batch.RetryStatus).toBe('recovered');
   });
 
   it('opens the batch of a run that no worker opened', async () => {

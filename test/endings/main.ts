@@ -17,6 +17,11 @@ const { values, positionals } = parseArgs({
 });
 const only = positionals.join(' ').toLowerCase();
 const chosen = endings.filter(({ name }) => name.toLowerCase().includes(only));
+if (chosen.length === 0) {
+  console.error(`No ending has ${JSON.stringify(only)} in its name. They are:`);
+  for (const { name } of endings) console.error(`  ${name}`);
+  process.exit(1);
+}
 const server = await startDevServer({ report: (line) => process.stderr.write(`${line}\n`) });
 const database = values.postgres ? await startPostgres() : undefined;
 const stage = await Stage.open({

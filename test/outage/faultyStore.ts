@@ -5,7 +5,7 @@
 import type { PipelineEvent } from '../../src/domain/model.js';
 import type { AuditStore, AuditTransaction, NewBatch, UncertifiedPage } from '../../src/engines/contract.js';
 
-export const DOWN = 'connection refused';
+const DOWN = 'connection refused';
 
 export class FaultyStore implements AuditStore {
   isDown = false;

@@ -77,15 +77,15 @@ it('a step of a batch that this worker knows does not wait for the store; one of
     throw new Error('its row is there');
   };
   store.isDown = true;
-  const batch = await recorder.batchOf(known.RunID, nobodyAsks);
+  const batch = await recorder.batchOf(known, nobodyAsks);
   await recorder.record([step(batch, 0)]);
   let isAnswered = false;
-  const waiting = recorder.batchOf(other.RunID, nobodyAsks).finally(() => (isAnswered = true));
+  const waiting = recorder.batchOf(other, nobodyAsks).finally(() => (isAnswered = true));
   await expect.poll(() => store.tries).toBeGreaterThan(3);
   expect(isAnswered).toBe(false);
   // It has waited, and that one still does not, nor when a workflow task of its run fails.
   await recorder.noteTaskFailure(start, 'TypeError: x is undefined');
-  expect(await recorder.batchOf(known.RunID, nobodyAsks)).toEqual(batch);
+  expect(await recorder.batchOf(known, nobodyAsks)).toEqual(batch);
 
   store.isDown = false;
   expect(await waiting).toEqual(other);

@@ -9,15 +9,17 @@ import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { openRuns } from '../../src/audit/ledger/openRuns.js';
 import type { BatchRef } from '../../src/domain/model.js';
 import { typeScriptArguments } from '../../src/dev/ownScript.js';
+import { Dice } from '../support/dice.js';
 import { runStart } from '../support/rows.js';
 import { Place } from './place.js';
 import type { RecordingSettings } from './recordingProcess.js';
 
 const SCRIPT = fileURLToPath(new URL('./recordingProcess.ts', import.meta.url));
 const LONGEST_LIFE_MS = 300;
+const SEED = 5;
 
-/** Runs until it kills itself, or is killed at a moment that nobody chose. Answers what it had acknowledged. */
-async function runAndKill(settings: RecordingSettings): Promise<string[]> {
+/** Runs until it kills itself, or is killed so long after its first word. Answers what it had acknowledged. */
+async function runAndKill(settings: RecordingSettings, lifeMs: number): Promise<string[]> {
   const child = spawn(process.execPath, [...typeScriptArguments(), SCRIPT, JSON.stringify(settings)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -27,7 +29,7 @@ async function runAndKill(settings: RecordingSettings): Promise<string[]> {
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   if (settings.commit === undefined) {
     await Promise.race([once(output, 'line'), closed]);
-    await delay(Math.random() * LONGEST_LIFE_MS);
+    await delay(lifeMs);
     child.kill('SIGKILL');
   }
   const [, signal] = await closed;
@@ -44,10 +46,13 @@ it('kill -9 of processes that record or ship loses nothing that was acknowledged
     (await inLedger(store, (ledger) => openRuns(ledger, [runStart()])))[0]!;
   const acknowledged: string[] = [];
   const refs: BatchRef[] = [];
+  const dice = new Dice(SEED);
   const round = async (at: Pick<RecordingSettings, 'commit' | 'isDone'> = {}): Promise<void> => {
     const ref = await begin();
     refs.push(ref);
-    acknowledged.push(...(await runAndKill({ url, outboxFile, ref, ...at })));
+    acknowledged.push(
+      ...(await runAndKill({ url, outboxFile, ref, ...at }, dice.between(0, LONGEST_LIFE_MS))),
+    );
   };
   for (let count = 0; count < 5; count++) await round();
   expect(acknowledged.length).toBeGreaterThan(10);

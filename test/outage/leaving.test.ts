@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Leaving } from '../../src/audit/delivery.js';
+import { GoesOn } from '../../src/audit/outsideSlot.js';
 import { endOf, startCli, untilPrinted } from '../cli/runCli.js';
 import { event, runStart } from '../support/rows.js';
 import { temporalAddress } from '../support/temporal.js';
@@ -132,6 +133,39 @@ it('under strict, a step that has ended does not hold up the shutdown, and its e
   expect(events).toHaveLength(8);
 }, 90_000);
 
+it('under strict, an activity that goes on outside its slot does not hold up the shutdown, and its end is not lost', async () => {
+  const place = new Place();
+  const taskQueue = randomUUID();
+  const audit = { url: place.url, strict: true };
+  const step = async (): Promise<void> => {
+    throw new GoesOn(async (signal) => {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      throw signal.reason;
+    });
+  };
+  const first = await workers.run(taskQueue, audit, { activities: { step } });
+  const run = await workers.start(taskQueue, 'signalled');
+  await expect.poll(() => place.batch(run)?.events.length).toBe(1);
+  const logged = workers.lines.length;
+  const unlock = place.lock();
+  await workers.start(taskQueue, 'sayingOnly');
+  await expect.poll(() => workers.lines.slice(logged).join()).toContain(COMPLAINT);
+  const asked = Date.now();
+  first.worker.shutdown();
+  await first.ended;
+  expect(Date.now() - asked).toBeLessThan(2_000);
+  expect((await place.outbox())[0]!.waiting).toBeGreaterThan(0);
+
+  unlock();
+  await workers.run(taskQueue, audit);
+  await expect(run.result()).rejects.toThrow();
+  await expect.poll(() => place.runs().filter(({ CertifiedAt }) => CertifiedAt).length).toBe(2);
+  expect(place.batch(run)!.events).toMatchObject([
+    { EventType: 'start', Witness: 'both' },
+    { EventType: 'failure', Witness: 'both', ErrorMessage: 'WORKER_SHUTDOWN' },
+  ]);
+}, 90_000);
+
 it('who waits for the batch of a worker that leaves goes on, and another worker still waits for the same one', async () => {
   const place = new Place();
   const store = new FaultyStore(await place.openStore());
@@ -141,7 +175,7 @@ it('who waits for the batch of a worker that leaves goes on, and another worker 
   await recorder.record([event(known)], 'leaving');
   const start = runStart();
   const leaving = expect(recorder.open(start, 'leaving')).rejects.toThrow(Leaving);
-  const staying = recorder.batchOf(start.RunID, async () => start, 'staying');
+  const staying = recorder.batchOf(start, async () => start, 'staying');
   recorder.leave('leaving');
   await leaving;
   await expect(recorder.open(runStart(), 'leaving')).rejects.toThrow(Leaving);

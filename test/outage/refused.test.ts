@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import type { BatchRef } from '../../src/domain/model.js';
+import type { BatchRef, RunStart } from '../../src/domain/model.js';
 import type { RunHistory } from '../../src/audit/history.js';
 import { openOutbox } from '../../src/engines/index.js';
 import { event, NOW, runStart } from '../support/rows.js';
@@ -7,9 +7,9 @@ import { FaultyStore } from './faultyStore.js';
 import { Place } from './place.js';
 
 /** As a history tells of it. */
-function endedRun(RunID: string): RunHistory {
+function endedRun(start: RunStart): RunHistory {
   return {
-    start: runStart({ RunID }),
+    start,
     end: { status: 'Success', time: NOW, error: undefined, counts: {}, byReset: false, willRetry: false },
     activities: [],
     lastEventID: 5,
@@ -39,7 +39,60 @@ it('an event that the store refuses is set aside with the reason, and holds up n
   expect(place.steps(ref.RunID)).toEqual(['1']);
   expect(await place.outbox()).toMatchObject([{ waiting: 0, refused: 1, problem: 'refused for good' }]);
   expect(recorder.store).toBeDefined();
-  expect(place.said('The audit store refused a change')).toHaveLength(1);
+  const { LogID, RunID } = ref;
+  expect(place.said('The audit store refused a change')).toMatchObject([
+    { level: 'ERROR', meta: { kind: 'record', LogID, WorkflowID: `workflow of ${RunID}`, RunID } },
+  ]);
+});
+
+it('an event that the outbox has no room for is tried again, and the log says of which run it is', async () => {
+  const { place, store } = await withFaultyStore();
+  const outbox = await openOutbox(place.outboxFile);
+  outbox.add = () => Promise.reject(new Error('database or disk is full'));
+  const recorder = await place.recorder({ openStore: async () => store, openOutbox: async () => outbox });
+  const ref = await recorder.open(runStart());
+  const recorded = recorder.record([bad(ref)]);
+  await recorder.record([good(ref, '1')]);
+  const { LogID, RunID, WorkflowID } = ref;
+  await expect
+    .poll(() => place.said('it is tried again'))
+    .toMatchObject([{ level: 'ERROR', meta: { kind: 'record', LogID, WorkflowID, RunID } }]);
+  store.refusesEvent = () => false;
+  await recorded;
+  expect(place.steps(RunID)).toEqual(['1', BAD]);
+});
+
+it('of a batch that the store refuses, the log names the run; it has no number yet', async () => {
+  const { place, store, recorder } = await withFaultyStore();
+  const ref = await recorder.open(runStart());
+  store.refusesBatch = ({ PipelineName }) => PipelineName === BAD;
+  const start = runStart({ PipelineName: BAD });
+  const opened = recorder.open(start);
+  await recorder.record([good(ref, '1')]);
+  const { WorkflowID, RunID } = start;
+  await expect
+    .poll(() => place.said('it is tried again'))
+    .toMatchObject([{ meta: { kind: 'open', LogID: undefined, WorkflowID, RunID } }]);
+  store.refusesBatch = () => false;
+  await opened;
+});
+
+it('of what a worker that left saw, and the end of an activity without a workflow, the log names the batch', async () => {
+  const { place, store, recorder } = await withFaultyStore();
+  const [start, alone] = [runStart(), runStart({ WorkflowType: null })];
+  const refs = [await recorder.open(start), await recorder.open(alone)];
+  store.refusesSettling = true;
+  await Promise.all([
+    recorder.recordUnopened(start, [bad({ ...refs[0]!, LogID: 0 })], 'worker'),
+    recorder.settleForSure(endedRun(alone)),
+    recorder.record([good(refs[0]!, '1')]),
+  ]);
+  expect(place.said('The audit store refused a change').map(({ meta }) => meta)).toMatchObject(
+    [
+      { kind: 'openAndRecord', ...refs[0] },
+      { kind: 'settle', ...refs[1] },
+    ].map(({ kind, LogID, WorkflowID, RunID }) => ({ kind, LogID, WorkflowID, RunID })),
+  );
 });
 
 it('an event that is refused on its way out of the outbox is set aside, and tried again at the next start', async () => {
@@ -101,10 +154,12 @@ it('runs that can not be settled are left to the closer, and are not taken for a
   store.refusesSettling = true;
   const events: number[] = [];
   const settling = refs.map(({ RunID }) =>
-    expect(recorder.settle(endedRun(RunID))).rejects.toThrow(/refused/),
+    expect(recorder.settle(endedRun(runStart({ RunID })))).rejects.toThrow(/refused/),
   );
   await Promise.all([...settling, recorder.record([good(refs[0]!, '1')]).then(() => events.push(1))]);
-  await expect(recorder.settle(endedRun(refs[0]!.RunID))).rejects.toThrow('refused for good');
+  await expect(recorder.settle(endedRun(runStart({ RunID: refs[0]!.RunID })))).rejects.toThrow(
+    'refused for good',
+  );
   expect(recorder.store).toBeDefined();
   expect(recorder.gate.isOpen).toBe(true);
   expect(events).toEqual([1]);

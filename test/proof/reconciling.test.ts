@@ -222,17 +222,24 @@ onQueue(
     const handle = await queue.audited(
       () =>
         steps.runUntil(async () => {
-          const ran = await queue.run('oneStep', [{ failures: 1 }]);
+          const ran = await queue.run('oneStep', [{ failures: 2 }]);
           await queue.certified();
           return ran;
         }),
       { activities: {} },
     );
     const [batch] = await queue.batchesOf(handle);
-    expect(batch!.events.map(({ EventType, Witness }) => `${EventType} ${Witness}`)).toEqual(
-      ['start', 'lost', 'start', 'success'].map((type) => `${type} history`),
-    );
-    expect(batch!.runs).toMatchObject([{ GapCount: 4 }]);
+    expect(observe(batch!).events).toEqual([
+      'step#1.1 start lost',
+      'step#1.2 start retry',
+      'step#1.3 start success',
+    ]);
+    expect(new Set(batch!.events.map(({ Witness }) => Witness))).toEqual(new Set(['history']));
+    // Temporal keeps the failure of the attempt before the last one, and of none before that.
+    expect(
+      batch!.events.flatMap(({ ErrorType, ErrorMessage }) => (ErrorType ? [[ErrorType, ErrorMessage]] : [])),
+    ).toEqual([['Fault', 'fault at attempt 2']]);
+    expect(batch!.runs).toMatchObject([{ GapCount: 6 }]);
     expect(await verified(queue)).toBe(1);
   },
 );

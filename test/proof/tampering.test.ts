@@ -89,12 +89,24 @@ describe('verify', () => {
     expect(said(found)).toMatch(/^1 gap: event \w+, success of step \(activity 3, attempt 1\), is missing/m);
   });
 
-  it('finds a deleted attempt that Temporal has forgotten', async () => {
+  it('names a deleted attempt that was tried again', async () => {
     const found = await verifyAfter((db) =>
       db.exec("DELETE FROM PipelineEvent WHERE LogID = 2 AND EventType = 'retry'"),
     );
-    expect(said(found)).toMatch(/^2 gap: event \w+, lost of step \(activity 1, attempt 1\), is missing/m);
+    expect(said(found)).toMatch(/^2 gap: event \w+, retry of step \(activity 1, attempt 1\), is missing/m);
     expect(said(found)).toMatch(/^2 altered: its rows differ from seal/m);
+  });
+
+  it('names a reported failure that was turned into a lost attempt, though every hash, root and seal was made anew', async () => {
+    const found = await verifyAfter((db) => {
+      db.exec("UPDATE PipelineEvent SET EventType = 'lost' WHERE LogID = 2 AND EventType = 'retry'");
+      hashAnew(db);
+      sealAnew(db);
+    });
+    expect(said(found)).toMatch(
+      /^2 altered: event \w+, lost of step \(activity 1, attempt 1\), should be EventType "retry" instead of "lost"/m,
+    );
+    expect(found.batches.map(({ verdict }) => verdict)).toEqual(['certified', 'altered', 'certified']);
   });
 
   it('finds an event that was inserted', async () => {
@@ -151,16 +163,21 @@ describe('verify', () => {
   });
 
   it('finds events that changed places', async () => {
+    let moved: PipelineEvent[] = [];
     const found = await verifyAfter((db) => {
       const times = db
         .prepare('SELECT EventID, EventTime FROM PipelineEvent WHERE LogID = 1 ORDER BY EventTime')
         .all() as PipelineEvent[];
       const [first, last] = [times[0]!, times.at(-1)!];
+      moved = [first, last];
       const move = db.prepare('UPDATE PipelineEvent SET EventTime = ? WHERE EventID = ?');
       move.run(last.EventTime, first.EventID);
       move.run(first.EventTime, last.EventID);
     });
     expect(found.batches.at(-1)!.verdict).toBe('altered');
+    for (const { EventID } of moved) {
+      expect(said(found)).toMatch(new RegExp(`^1 altered: event ${EventID}, .* differs from its hash`, 'm'));
+    }
   });
 
   it.each([

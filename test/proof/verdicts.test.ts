@@ -5,7 +5,8 @@ import { dismissBatch } from '../../src/audit/ledger/dismissBatch.js';
 import { inLedger } from '../../src/audit/ledger/ledger.js';
 import { RateLimit } from '../../src/audit/rateLimit.js';
 import type { Verdict } from '../../src/audit/verdict.js';
-import type { BatchRef, RunStart, Seal } from '../../src/domain/model.js';
+import { isAttemptEnd } from '../../src/domain/merge.js';
+import type { BatchRef, PipelineEvent, RunStart, Seal } from '../../src/domain/model.js';
 import type { AuditReader } from '../../src/engines/contract.js';
 import { isoTime } from '../../src/domain/time.js';
 import { event, open, openAll, record, runHistory, runStart, settle } from '../contract/rows.js';
@@ -194,6 +195,33 @@ describe('another seal follows', () => {
     expect(await sealsOf(ref)).toHaveLength(2);
     expect(await verdicts()).toEqual(['pending']);
     await settle(audited.store, [history]);
+    expect(await sealsOf(ref)).toHaveLength(3);
+    expect(await verdicts()).toEqual(['certified']);
+  });
+
+  it('an end that was taken for lost and that history knows better, which verify names until then', async () => {
+    const start = runStart({ StartTime: ago(60_000) });
+    const ref = await open(audited.store, start);
+    const history = runHistory(start, { time: ago(1_000) }, [{ attempt: 2 }]);
+    await settle(audited.store, [history]);
+    const endOfFirst = async (): Promise<PipelineEvent> =>
+      (await audited.reader.batch(ref.LogID))!.events.find((one) => one.Attempt === 1 && isAttemptEnd(one))!;
+    expect(await endOfFirst()).toMatchObject({ EventType: 'lost' });
+    const [activity] = history.activities;
+    const lastFailure = { type: 'Fault', message: 'disk full', isReported: true };
+    const known = { ...history, activities: [{ ...activity!, lastFailure }] };
+    audited.temporal.histories.set(start.RunID, known);
+    expect(said(await audited.verify())).toMatch(
+      /altered: event \w+, lost of step \(activity 1, attempt 1\), should be EventType "retry" instead of "lost"/,
+    );
+
+    await record(audited.store, [event(ref, { EventType: 'info', ActivityID: null, Attempt: null })]);
+    await settle(audited.store, [known]);
+    expect(await endOfFirst()).toMatchObject({
+      EventType: 'retry',
+      Witness: 'history',
+      ErrorMessage: 'disk full',
+    });
     expect(await sealsOf(ref)).toHaveLength(3);
     expect(await verdicts()).toEqual(['certified']);
   });

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
@@ -241,7 +242,7 @@ it('refuses what must not be replayed, and says why', async () => {
   await handle.result();
 });
 
-it('refuses a batch whose workflow id is taken, and one whose history Temporal has erased', async () => {
+it('refuses a batch whose workflow id is taken, one that Temporal does not know, and one whose history it has erased', async () => {
   const failed = await failedBatch();
   const { LogID, WorkflowID } = failed.batch;
   broken.clear();
@@ -260,10 +261,15 @@ it('refuses a batch whose workflow id is taken, and one whose history Temporal h
 
   erased = LogID;
   await rig.erase(failed.batch);
-  for (const from of ['start', 'failure'] as const) {
-    expect(await replay({ batchId: LogID, from })).toMatchObject({
-      refused: containing(`Temporal has erased the history of batch ${LogID}`),
-    });
+  const unknown = `Temporal does not know run ${failed.batch.RunID}, which ended at ${failed.batch.EndTime}, so recently that its history can't have been erased by age. Check TEMPORAL_ADDRESS and the namespace default`;
+  const gone = `Temporal has erased the history of batch ${LogID}`;
+  for (const reason of [unknown, gone]) {
+    for (const from of ['start', 'failure'] as const) {
+      expect(await replay({ batchId: LogID, from })).toMatchObject({ refused: containing(reason) });
+    }
+    const audit = new Database(join(folder, 'Audit.db'));
+    audit.prepare(`UPDATE PipelineLog SET EndTime = '2025-11-26T00:00:00.000Z' WHERE LogID = ?`).run(LogID);
+    audit.close();
   }
 });
 

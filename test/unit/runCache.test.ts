@@ -46,3 +46,14 @@ it('does not forget what was found while an earlier question failed', async () =
   await expect(first).rejects.toThrow('not now');
   expect(await cache.get('run', () => Promise.reject(new Error('asked again')))).toBe('batch');
 });
+
+it('knows without asking what was found, and not what is still asked for or failed', async () => {
+  const cache = new RunCache<string>();
+  expect(cache.known('run')).toBeUndefined();
+  const failing = cache.get('run', () => Promise.reject(new Error('not now')));
+  expect(cache.known('run')).toBeUndefined();
+  await expect(failing).rejects.toThrow('not now');
+  expect(cache.known('run')).toBeUndefined();
+  await cache.get('run', async () => 'batch');
+  expect(cache.known('run')).toBe('batch');
+});

@@ -39,8 +39,8 @@ export async function openRuns(ledger: Ledger, starts: readonly RunStart[]): Pro
     }
   }
   return starts.map(({ RunID }) => {
-    const { LogID, PipelineName } = batches.get(RunID)!;
-    return { LogID, PipelineName, RunID };
+    const { LogID, PipelineName, WorkflowID } = batches.get(RunID)!;
+    return { LogID, PipelineName, WorkflowID, RunID };
   });
 }
 
@@ -173,8 +173,9 @@ function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
 /** The batches of runs that some worker opened; undefined for the others. In the order of the argument. */
 export async function findBatchRefs(
   { tx }: Ledger,
-  runIDs: readonly string[],
+  keys: ReadonlyArray<Pick<BatchRef, 'WorkflowID' | 'RunID'>>,
 ): Promise<Array<BatchRef | undefined>> {
+  const runIDs = keys.map(({ RunID }) => RunID);
   const runs = await runsByID(tx, runIDs);
   const batches = await batchesByID(
     tx,
@@ -183,7 +184,7 @@ export async function findBatchRefs(
   return runIDs.map((RunID) => {
     const run = runs.get(RunID);
     if (!run) return undefined;
-    const { LogID, PipelineName } = existing(batches, run.LogID);
-    return { LogID, PipelineName, RunID };
+    const { LogID, PipelineName, WorkflowID } = existing(batches, run.LogID);
+    return { LogID, PipelineName, WorkflowID, RunID };
   });
 }

@@ -31,7 +31,7 @@ export async function purgeBatches(
   );
   if (purged.length === 0) return 0;
   await tx.removeBatches(purged.map(({ record }) => record.batch.LogID));
-  const tombstones = purged.map(({ record, seal }) => tombstonesOf(record, seal, by, now));
+  const tombstones = purged.map(({ record, seal }) => newTombstones(record, seal, by, now));
   await tx.insertTombstones(tombstones.flat());
   // All others who seal something wait from here on.
   let last = await tx.lastSeal();
@@ -45,7 +45,7 @@ export async function purgeBatches(
 }
 
 /** Of all runs that could make somebody think that the batch is missing. */
-function tombstonesOf({ batch, runs }: BatchRecord, { Root }: Seal, by: number, now: string): Tombstone[] {
+function newTombstones({ batch, runs }: BatchRecord, { Root }: Seal, by: number, now: string): Tombstone[] {
   const runIDs = new Set([...runs.map(({ RunID }) => RunID), batch.OriginalRunID]);
   return [...runIDs]
     .filter((runID) => runID !== null)

@@ -160,21 +160,21 @@ async function resolveRedoneChildren(
  */
 async function resolveLateDependents(ledger: Ledger, closed: readonly PipelineLog[]): Promise<void> {
   const { tx } = ledger;
-  const late = closed.filter((batch) => originOf(batch) !== null && FAILED_STATUSES.includes(batch.Status));
+  const late = closed.filter((batch) => dependsOn(batch) !== null && FAILED_STATUSES.includes(batch.Status));
   if (late.length === 0) return;
-  const locked = await tx.lockBatches([...new Set(late.map((batch) => originOf(batch)!))]);
-  const origins = new Map(locked.map((origin) => [origin.LogID, origin]));
+  const locked = await tx.lockBatches([...new Set(late.map((batch) => dependsOn(batch)!))]);
+  const bases = new Map(locked.map((base) => [base.LogID, base]));
   const repairers = await batchesByID(
     tx,
     locked.flatMap(({ ResolvedByLogID }) => ResolvedByLogID ?? []),
   );
   const resolutionOf = (batch: PipelineLog): Resolving | undefined => {
-    const origin = origins.get(originOf(batch)!);
-    if (origin?.Resolution !== 'replayed' && origin?.Resolution !== 'superseded') return undefined;
-    const { Resolution, ResolvedByLogID } = origin;
+    const base = bases.get(dependsOn(batch)!);
+    if (base?.Resolution !== 'replayed' && base?.Resolution !== 'superseded') return undefined;
+    const { Resolution, ResolvedByLogID } = base;
     const repairer = repairers.get(ResolvedByLogID!);
     // After a reset it may be of either run.
-    const isAnother = repairer !== undefined && repairer.LogID !== origin.LogID;
+    const isAnother = repairer !== undefined && repairer.LogID !== base.LogID;
     return isAnother && batch.StartTime < repairer.StartTime ? { Resolution, ResolvedByLogID } : undefined;
   };
   const repaired = late.filter((batch) => resolutionOf(batch) !== undefined);
@@ -182,6 +182,6 @@ async function resolveLateDependents(ledger: Ledger, closed: readonly PipelineLo
 }
 
 /** The batch that has started it, or that it replays. */
-function originOf({ ParentLogID, ReplayOfLogID }: PipelineLog): number | null {
+function dependsOn({ ParentLogID, ReplayOfLogID }: PipelineLog): number | null {
   return ParentLogID ?? ReplayOfLogID;
 }

@@ -1,7 +1,7 @@
 /** SQLite has no booleans: the audit's row types do. */
 import type { SqlValue } from '../../domain/table.js';
 
-export function toStored(value: unknown): SqlValue {
+function toStored(value: unknown): SqlValue {
   return typeof value === 'boolean' ? Number(value) : (value as SqlValue);
 }
 

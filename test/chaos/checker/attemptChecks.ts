@@ -79,10 +79,15 @@ function checkAttempt(attempt: ExpectedAttempt, events: readonly EventRow[]): Fi
 }
 
 /** What is wrong with how the audit says that this attempt ended. */
-function wrongEnd({ last, run }: ExpectedAttempt, { EventType, Message }: EventRow): string | undefined {
+function wrongEnd(
+  { last, isReported, run }: ExpectedAttempt,
+  { EventType, Message }: EventRow,
+): string | undefined {
   const isLate = Message?.includes('late: ') ?? false;
   const says = `the audit says ${EventType}${isLate ? ' (late)' : ''}`;
   if (last?.end) return EventType === last.end ? undefined : `Temporal says ${last.end}, ${says}`;
+  if (isReported)
+    return EventType === 'retry' ? undefined : `a worker reported its failure to Temporal, ${says}`;
   // `retry` reached Temporal before the run ended, or does not matter any more.
   if (isLate || EventType === 'lost' || EventType === 'retry') return undefined;
   return last ? `the run ended (${run.status}) while it ran, ${says}` : `a later attempt began, ${says}`;

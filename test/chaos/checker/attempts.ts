@@ -13,6 +13,8 @@ export interface ExpectedAttempt {
   readonly last: TemporalActivity | undefined;
   /** Whether history alone proves this attempt. */
   readonly isInHistory: boolean;
+  /** Temporal has the failure that its worker reported, and tried again. */
+  readonly isReported: boolean;
   /** A journal tells of a later one. A server that stops may have counted an attempt that reached no worker's code. */
   readonly hasSuccessor: boolean;
   /** Temporal ended the activity before any worker had taken it, so this one has no start. */
@@ -64,6 +66,7 @@ function attemptsOf(
     journal: lines.get(attemptKey(run.RunID, ActivityID, Attempt)),
     last: Attempt === last ? activity : undefined,
     isInHistory: Attempt <= activity.attempt,
+    isReported: Attempt === activity.reported,
     hasSuccessor: Attempt < lastNoted,
     hasNoStart,
   }));

@@ -14,6 +14,8 @@ export interface TemporalActivity {
   readonly ActivityID: string;
   /** The attempt that history names; 0 when it names none. */
   readonly attempt: number;
+  /** The attempt before it, when a worker reported its failure: one that timed out, nobody reported. */
+  readonly reported: number | undefined;
   readonly end: 'success' | 'failure' | 'cancelled' | undefined;
   /** It ended before the point that this run was reset to, and so belongs to an earlier run. */
   readonly isCopied: boolean;
@@ -87,11 +89,16 @@ function parseActivities(events: readonly HistoryEvent[], resetAt: number): Temp
   for (const event of events) {
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled) {
-      const fresh = { ActivityID: scheduled.activityId!, attempt: 0, end: undefined, isCopied: false };
-      activities.set(Number(event.eventId), fresh);
+      const fresh = { attempt: 0, reported: undefined, end: undefined, isCopied: false };
+      activities.set(Number(event.eventId), { ActivityID: scheduled.activityId!, ...fresh });
     }
     const started = event.activityTaskStartedEventAttributes;
-    if (started) activities.get(Number(started.scheduledEventId))!.attempt = started.attempt ?? 1;
+    if (started) {
+      const activity = activities.get(Number(started.scheduledEventId))!;
+      const { attempt, lastFailure } = started;
+      activity.attempt = attempt ?? 1;
+      activity.reported = lastFailure && !lastFailure.timeoutFailureInfo ? activity.attempt - 1 : undefined;
+    }
     const [end, scheduledEventId] = activityEnd(event);
     if (end) {
       const activity = activities.get(Number(scheduledEventId))!;

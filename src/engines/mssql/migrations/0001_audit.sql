@@ -73,7 +73,11 @@ CREATE TABLE ${schema}.PipelineRun (
 );
 
 CREATE INDEX IX_PipelineRun_LogID ON ${schema}.PipelineRun (LogID);
-CREATE INDEX IX_PipelineRun_Uncertified ON ${schema}.PipelineRun (LogID) INCLUDE (CertifiedAt) WHERE CertifiedAt IS NULL;
+-- Which runs go on, and which have ended and are not certified yet: workers look for them all the time.
+CREATE INDEX IX_PipelineRun_Open ON ${schema}.PipelineRun (LogID, RunID) INCLUDE (CertifiedAt, EndTime)
+  WHERE CertifiedAt IS NULL AND EndTime IS NULL;
+CREATE INDEX IX_PipelineRun_Due ON ${schema}.PipelineRun (LogID, RunID) INCLUDE (CertifiedAt, EndTime)
+  WHERE CertifiedAt IS NULL AND EndTime IS NOT NULL;
 GO
 
 CREATE TABLE ${schema}.PipelineEvent (
@@ -124,6 +128,38 @@ CREATE INDEX IX_Alert_LogID ON ${schema}.Alert (LogID);
 CREATE INDEX IX_Alert_Open ON ${schema}.Alert (RaisedAt) INCLUDE (ResolvedAt) WHERE ResolvedAt IS NULL;
 GO
 
+-- A seal outlives its batch, so it does not refer to it.
+CREATE TABLE ${schema}.Seal (
+  SealNo BIGINT NOT NULL CONSTRAINT PK_Seal PRIMARY KEY,
+  LogID INT NOT NULL,
+  Root NVARCHAR(100) NOT NULL,
+  PrevRoot NVARCHAR(100) NULL,
+  SealedAt DATETIME2(3) NOT NULL
+);
+
+CREATE INDEX IX_Seal_LogID ON ${schema}.Seal (LogID, SealNo);
+GO
+
+CREATE TABLE ${schema}.Tombstone (
+  RunID NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL CONSTRAINT PK_Tombstone PRIMARY KEY,
+  LogID INT NOT NULL,
+  Root NVARCHAR(100) NOT NULL,
+  PurgedByLogID INT NOT NULL,
+  PurgedAt DATETIME2(3) NOT NULL
+);
+
+CREATE INDEX IX_Tombstone_LogID ON ${schema}.Tombstone (LogID, RunID);
+CREATE INDEX IX_Tombstone_PurgedBy ON ${schema}.Tombstone (PurgedByLogID, LogID);
+GO
+
+CREATE TABLE ${schema}.Turn (
+  Scope NVARCHAR(450) COLLATE Latin1_General_BIN2 NOT NULL CONSTRAINT PK_Turn PRIMARY KEY,
+  Holder NVARCHAR(1000) COLLATE Latin1_General_BIN2 NOT NULL,
+  HeldUntil DATETIME2(3) NOT NULL,
+  Watermark DATETIME2(3) NOT NULL
+);
+GO
+
 -- What SSMS shows as descriptions.
 DECLARE @schema SYSNAME = PARSENAME(N'${schema}', 1);
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Which audit store this is: two that both count from 1 are told apart by it.', N'SCHEMA', @schema, N'TABLE', N'Store';
@@ -131,7 +167,7 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'One row per batch, which is
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The BatchID on every loaded row; never given twice.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'LogID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The name that the memo or the input gives, else the workflow type.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'PipelineName';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Running, Success, Error, Cancelled, Terminated, TimedOut or Continued: how Temporal closed the latest run.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'Status';
-EXEC sys.sp_addextendedproperty N'MS_Description', N'The sum over the steps.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RowsProcessed';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'What the workflow returned, else the sum over the last, successful attempts of its steps.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RowsProcessed';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The latest run; a reset adds runs, and PipelineRun has all of them.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'RunID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The run that a reset keeps naming; with Namespace it identifies the batch.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'OriginalRunID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'When the schedule meant the run to start.', N'SCHEMA', @schema, N'TABLE', N'PipelineLog', N'COLUMN', N'ScheduledTime';
@@ -148,7 +184,7 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'Every Temporal run of a bat
 EXEC sys.sp_addextendedproperty N'MS_Description', N'start or reset.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'Reason';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'When the run''s events were checked against Temporal''s history.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'CertifiedAt';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The last event of the history that was checked.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'CertifiedEventID';
-EXEC sys.sp_addextendedproperty N'MS_Description', N'For the hash of that history; still empty.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'HistoryHash';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Hash of the ids, types and times of that history''s events.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'HistoryHash';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Events that were missing and were added from the history.', N'SCHEMA', @schema, N'TABLE', N'PipelineRun', N'COLUMN', N'GapCount';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'One row per start and end of an attempt of a step, and per log line.', N'SCHEMA', @schema, N'TABLE', N'PipelineEvent';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'Derived from run, activity, attempt and kind, so that the same event is never there twice.', N'SCHEMA', @schema, N'TABLE', N'PipelineEvent', N'COLUMN', N'EventID';
@@ -162,3 +198,16 @@ EXEC sys.sp_addextendedproperty N'MS_Description', N'What a person must look at;
 EXEC sys.sp_addextendedproperty N'MS_Description', N'The failed attempt''s end; NULL for an alert about the batch itself.', N'SCHEMA', @schema, N'TABLE', N'Alert', N'COLUMN', N'EventID';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'step-failed or batch-failed.', N'SCHEMA', @schema, N'TABLE', N'Alert', N'COLUMN', N'Rule';
 EXEC sys.sp_addextendedproperty N'MS_Description', N'error or critical.', N'SCHEMA', @schema, N'TABLE', N'Alert', N'COLUMN', N'Severity';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'One row per state of a batch that was certified, in one chain over all batches; never changed. Times are UTC.', N'SCHEMA', @schema, N'TABLE', N'Seal';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Counts from 1, without a gap.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'SealNo';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch; the seal stays when the batch is removed.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'LogID';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Hash of the batch''s certified rows and of PrevRoot.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'Root';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'The Root of the seal before this one, whatever its batch; NULL for the first.', N'SCHEMA', @schema, N'TABLE', N'Seal', N'COLUMN', N'PrevRoot';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'One row per run of a batch that was purged: what is left of it, beside its seals. Times are UTC.', N'SCHEMA', @schema, N'TABLE', N'Tombstone';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Of the seal that the batch had when it was purged; its last seal covers the tombstone.', N'SCHEMA', @schema, N'TABLE', N'Tombstone', N'COLUMN', N'Root';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'The batch of the purge.', N'SCHEMA', @schema, N'TABLE', N'Tombstone', N'COLUMN', N'PurgedByLogID';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Work that one process at a time does for all. Times are UTC.', N'SCHEMA', @schema, N'TABLE', N'Turn';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'Which work.', N'SCHEMA', @schema, N'TABLE', N'Turn', N'COLUMN', N'Scope';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'The process whose turn it is.', N'SCHEMA', @schema, N'TABLE', N'Turn', N'COLUMN', N'Holder';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'When it is anybody''s turn again.', N'SCHEMA', @schema, N'TABLE', N'Turn', N'COLUMN', N'HeldUntil';
+EXEC sys.sp_addextendedproperty N'MS_Description', N'How far the work has come.', N'SCHEMA', @schema, N'TABLE', N'Turn', N'COLUMN', N'Watermark';

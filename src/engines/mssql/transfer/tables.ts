@@ -50,7 +50,7 @@ export async function primaryKeyOf(session: TransferSession, table: TableName): 
   return rows.map(({ column }) => column as string);
 }
 
-export function nameInputs({ db: { driver } }: TransferSession, { schema, name }: TableName): Inputs {
+function nameInputs({ db: { driver } }: TransferSession, { schema, name }: TableName): Inputs {
   return { schema: [driver.NVarChar(128), schema], name: [driver.NVarChar(128), name] };
 }
 

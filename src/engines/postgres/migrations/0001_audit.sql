@@ -70,7 +70,9 @@ CREATE TABLE ${schema}.PipelineRun (
 );
 
 CREATE INDEX PipelineRun_LogID ON ${schema}.PipelineRun (LogID);
-CREATE INDEX PipelineRun_Uncertified ON ${schema}.PipelineRun (LogID) WHERE CertifiedAt IS NULL;
+-- Which runs go on, and which have ended and are not certified yet: workers look for them all the time.
+CREATE INDEX PipelineRun_Open ON ${schema}.PipelineRun (LogID, RunID) WHERE CertifiedAt IS NULL AND EndTime IS NULL;
+CREATE INDEX PipelineRun_Due ON ${schema}.PipelineRun (LogID, RunID) WHERE CertifiedAt IS NULL AND EndTime IS NOT NULL;
 
 CREATE TABLE ${schema}.PipelineEvent (
   EventID text COLLATE "C" NOT NULL PRIMARY KEY,
@@ -116,6 +118,35 @@ CREATE TABLE ${schema}.Alert (
 CREATE INDEX Alert_LogID ON ${schema}.Alert (LogID);
 CREATE INDEX Alert_Open ON ${schema}.Alert (RaisedAt) WHERE ResolvedAt IS NULL;
 
+-- A seal outlives its batch, so it does not refer to it.
+CREATE TABLE ${schema}.Seal (
+  SealNo bigint NOT NULL PRIMARY KEY,
+  LogID integer NOT NULL,
+  Root text COLLATE "C" NOT NULL,
+  PrevRoot text COLLATE "C",
+  SealedAt timestamptz(3) NOT NULL
+);
+
+CREATE INDEX Seal_LogID ON ${schema}.Seal (LogID, SealNo);
+
+CREATE TABLE ${schema}.Tombstone (
+  RunID text COLLATE "C" NOT NULL PRIMARY KEY,
+  LogID integer NOT NULL,
+  Root text COLLATE "C" NOT NULL,
+  PurgedByLogID integer NOT NULL,
+  PurgedAt timestamptz(3) NOT NULL
+);
+
+CREATE INDEX Tombstone_LogID ON ${schema}.Tombstone (LogID, RunID);
+CREATE INDEX Tombstone_PurgedBy ON ${schema}.Tombstone (PurgedByLogID, LogID);
+
+CREATE TABLE ${schema}.Turn (
+  Scope text COLLATE "C" NOT NULL PRIMARY KEY,
+  Holder text COLLATE "C" NOT NULL,
+  HeldUntil timestamptz(3) NOT NULL,
+  Watermark timestamptz(3) NOT NULL
+);
+
 COMMENT ON TABLE ${schema}.Store IS 'One row: which audit store this is';
 COMMENT ON COLUMN ${schema}.Store.StoreID IS 'Tells apart two stores that both count their batches from 1';
 
@@ -123,7 +154,7 @@ COMMENT ON TABLE ${schema}.PipelineLog IS 'One row per batch, which is one run o
 COMMENT ON COLUMN ${schema}.PipelineLog.LogID IS 'The BatchID on every row that the batch loaded; never given twice';
 COMMENT ON COLUMN ${schema}.PipelineLog.PipelineName IS 'From the memo or the input, else the workflow type';
 COMMENT ON COLUMN ${schema}.PipelineLog.Status IS 'As Temporal closed the latest run: Running, Success, Error, Cancelled, Terminated, TimedOut or Continued';
-COMMENT ON COLUMN ${schema}.PipelineLog.RowsProcessed IS 'Sum of what the steps reported';
+COMMENT ON COLUMN ${schema}.PipelineLog.RowsProcessed IS 'What the workflow returned, else the sum over the last, successful attempts of its steps';
 COMMENT ON COLUMN ${schema}.PipelineLog.RunID IS 'The latest run; a reset adds runs';
 COMMENT ON COLUMN ${schema}.PipelineLog.OriginalRunID IS 'The run that a reset keeps naming; with Namespace it identifies the batch';
 COMMENT ON COLUMN ${schema}.PipelineLog.ScheduledTime IS 'When the schedule meant the batch to start';
@@ -140,7 +171,7 @@ COMMENT ON TABLE ${schema}.PipelineRun IS 'Every Temporal run of a batch; more t
 COMMENT ON COLUMN ${schema}.PipelineRun.Reason IS 'start or reset';
 COMMENT ON COLUMN ${schema}.PipelineRun.CertifiedAt IS 'When the rows of this run were checked against Temporal''s history';
 COMMENT ON COLUMN ${schema}.PipelineRun.CertifiedEventID IS 'The last event of that history';
-COMMENT ON COLUMN ${schema}.PipelineRun.HistoryHash IS 'For the hash of that history; still empty';
+COMMENT ON COLUMN ${schema}.PipelineRun.HistoryHash IS 'Hash of the ids, types and times of that history''s events';
 COMMENT ON COLUMN ${schema}.PipelineRun.GapCount IS 'Events that were missing and were added from history';
 
 COMMENT ON TABLE ${schema}.PipelineEvent IS 'One row per start and end of an attempt of a step, and per log line. Times are UTC';
@@ -152,3 +183,19 @@ COMMENT ON COLUMN ${schema}.PipelineEvent.Witness IS 'Who saw it: live (a worker
 
 COMMENT ON TABLE ${schema}.Alert IS 'What a person must look at; open while ResolvedAt is NULL';
 COMMENT ON COLUMN ${schema}.Alert.EventID IS 'The failed attempt''s end; NULL for an alert about the batch';
+
+COMMENT ON TABLE ${schema}.Seal IS 'One row per state of a batch that was certified, in one chain over all batches; never changed. Times are UTC';
+COMMENT ON COLUMN ${schema}.Seal.SealNo IS 'Counts from 1, without a gap';
+COMMENT ON COLUMN ${schema}.Seal.LogID IS 'The batch; the seal stays when the batch is removed';
+COMMENT ON COLUMN ${schema}.Seal.Root IS 'Hash of the batch''s certified rows and of PrevRoot';
+COMMENT ON COLUMN ${schema}.Seal.PrevRoot IS 'The Root of the seal before this one, whatever its batch; NULL for the first';
+
+COMMENT ON TABLE ${schema}.Tombstone IS 'One row per run of a batch that was purged: what is left of it, beside its seals. Times are UTC';
+COMMENT ON COLUMN ${schema}.Tombstone.Root IS 'Of the seal that the batch had when it was purged; its last seal covers the tombstone';
+COMMENT ON COLUMN ${schema}.Tombstone.PurgedByLogID IS 'The batch of the purge';
+
+COMMENT ON TABLE ${schema}.Turn IS 'Work that one process at a time does for all. Times are UTC';
+COMMENT ON COLUMN ${schema}.Turn.Scope IS 'Which work';
+COMMENT ON COLUMN ${schema}.Turn.Holder IS 'The process whose turn it is';
+COMMENT ON COLUMN ${schema}.Turn.HeldUntil IS 'When it is anybody''s turn again';
+COMMENT ON COLUMN ${schema}.Turn.Watermark IS 'How far the work has come';

@@ -76,7 +76,9 @@ CREATE TABLE PipelineRun (
 );
 
 CREATE INDEX PipelineRun_LogID ON PipelineRun (LogID);
-CREATE INDEX PipelineRun_Uncertified ON PipelineRun (LogID) WHERE CertifiedAt IS NULL;
+-- Which runs go on, and which have ended and are not certified yet: workers look for them all the time.
+CREATE INDEX PipelineRun_Open ON PipelineRun (LogID, RunID) WHERE CertifiedAt IS NULL AND EndTime IS NULL;
+CREATE INDEX PipelineRun_Due ON PipelineRun (LogID, RunID) WHERE CertifiedAt IS NULL AND EndTime IS NOT NULL;
 
 CREATE TABLE PipelineEvent (
   EventID TEXT NOT NULL PRIMARY KEY,
@@ -121,3 +123,34 @@ CREATE TABLE Alert (
 
 CREATE INDEX Alert_LogID ON Alert (LogID);
 CREATE INDEX Alert_Open ON Alert (RaisedAt) WHERE ResolvedAt IS NULL;
+
+-- One row per state of a batch that was certified, in one chain over all batches. Rows are never changed.
+CREATE TABLE Seal (
+  SealNo INTEGER PRIMARY KEY,
+  LogID INTEGER NOT NULL,
+  Root TEXT NOT NULL,
+  PrevRoot TEXT,
+  SealedAt TEXT NOT NULL
+);
+
+CREATE INDEX Seal_LogID ON Seal (LogID, SealNo);
+
+-- What is left of batches that were purged, beside their seals: a row per run.
+CREATE TABLE Tombstone (
+  RunID TEXT NOT NULL PRIMARY KEY,
+  LogID INTEGER NOT NULL,
+  Root TEXT NOT NULL,
+  PurgedByLogID INTEGER NOT NULL,
+  PurgedAt TEXT NOT NULL
+);
+
+CREATE INDEX Tombstone_LogID ON Tombstone (LogID, RunID);
+CREATE INDEX Tombstone_PurgedBy ON Tombstone (PurgedByLogID, LogID);
+
+-- Work that one process at a time does for all: whose turn it is, and how far the work has come.
+CREATE TABLE Turn (
+  Scope TEXT NOT NULL PRIMARY KEY,
+  Holder TEXT NOT NULL,
+  HeldUntil TEXT NOT NULL,
+  Watermark TEXT NOT NULL
+);
