@@ -228,6 +228,28 @@ describe('elt', () => {
     orders.close();
   });
 
+  it('loads files', async () => {
+    mkdirSync(join(folder, 'shop'));
+    writeFileSync(join(folder, 'shop', 'customers.csv'), 'id,name\n1,"a, b"\n2,\n');
+    writeFileSync(
+      join(folder, 'scripts', 'Mart.LoadFiles.sql'),
+      `CREATE TABLE IF NOT EXISTS Mart.Customers (id INTEGER, name TEXT, BatchID INTEGER);
+       INSERT INTO Mart.Customers SELECT id, name, BatchID FROM Staging.Files WHERE BatchID = @CurrentBatchID`,
+    );
+    const run = await start('elt', {
+      ...{ pipeline: 'Files', source: 'files', target: 'own', transform: 'Mart.LoadFiles' },
+      tables: [{ from: 'shop.customers', to: 'Staging.Files' }],
+      countTable: 'Mart.Customers',
+    });
+    expect(await resultOf(run)).toEqual({ rowsProcessed: 2 });
+    const mart = database('lake/Mart.db');
+    expect(mart.prepare('SELECT id, name FROM Customers ORDER BY id').raw().all()).toEqual([
+      [1, 'a, b'],
+      [2, null],
+    ]);
+    mart.close();
+  });
+
   const KEYS = 'pipeline, source, target, tables, transform, countTable';
   it.each<[string, unknown, string, string]>([
     ['no input', undefined, 'BadInput', `elt input must be an object with ${KEYS}, not nothing`],
