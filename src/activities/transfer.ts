@@ -20,7 +20,7 @@ import { batchFolder, tableObjects } from './staged.js';
 
 export function transferActivities(connections: Connections): TransferActivities {
   return {
-    prepareTransfer({ source, staging, target, tables, mode, allowRejected: _ }) {
+    prepareTransfer({ source, staging, target, tables, mode }) {
       return beating(({ signal }) =>
         withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
           withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>

@@ -119,9 +119,7 @@ export interface EarlyLoad {
 
 export interface TransferActivities {
   /** Finds out what would stop the transfer, before anything is moved. */
-  prepareTransfer(
-    step: Places & { tables: readonly TableStep[]; mode: TransferMode; allowRejected: boolean },
-  ): Promise<Prepared>;
+  prepareTransfer(step: Places & { tables: readonly TableStep[]; mode: TransferMode }): Promise<Prepared>;
   /** Finds out which intervals of each table are to be moved; none where all is in. */
   planIntervals(
     step: Places & {

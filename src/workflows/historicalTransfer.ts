@@ -11,7 +11,7 @@ export async function historicalTransfer(input: HistoricalTransferInput): Promis
   const { parallel = DEFAULT_PARALLEL } = checked;
   const places = { source, staging, target };
   const tables = tableSteps(checked.tables);
-  const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode, allowRejected });
+  const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode });
   const counts = await moveTables({ places, tables, parallel, sharesSnapshots, mode, allowRejected });
   await steps.cleanStaging({ staging, own: cleanup === 'onSuccess' });
   return counts;

@@ -30,7 +30,7 @@ export async function incrementalTransfer(input: IncrementalTransferInput): Prom
     pace.kind === 'time'
       ? checkInput((run) => nominalWindow(pace, run), { at: checked.at, ...times() })
       : undefined;
-  const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode, allowRejected });
+  const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode });
   const move = async (holes: boolean): Promise<Moved> => {
     const { lag, overlap } = pace;
     const planned = await steps.planIntervals({
