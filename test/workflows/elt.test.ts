@@ -3,9 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
@@ -18,6 +17,8 @@ import type { AuditReader } from '../../src/engines/contract.js';
 import { engine } from '../../src/engines/sqlite/index.js';
 import { BatchtrailPlugin } from '../../src/plugin.js';
 import { connectClient, connectWorker } from '../support/temporal.js';
+
+type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
 const taskQueue = `elt-${randomUUID()}`;
 const PASSWORD = 'Sup3rSecret';
@@ -83,6 +84,12 @@ function resultOf({ workflowId, runId }: Run): Promise<unknown> {
 }
 
 /** What a failed run says to people. */
+/** The activity of that type that waits or is at work; undefined when there is none. */
+async function pending({ workflowId, runId }: Run, type: string): Promise<PendingActivity | undefined> {
+  const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
+  return raw.pendingActivities?.find(({ activityType }) => activityType?.name === type);
+}
+
 async function failureOf(run: Run): Promise<ApplicationFailure> {
   const error = await resultOf(run).then(
     () => undefined,
@@ -381,7 +388,7 @@ describe('elt', () => {
     const other = database('lake/DWH.db');
     other.exec('BEGIN IMMEDIATE');
     const run = await start('elt', NORTHWIND);
-    await delay(2_500);
+    await vi.waitUntil(async () => (await pending(run, 'runTransform'))?.lastFailure, 60_000);
     other.exec('ROLLBACK');
     other.close();
     expect(await resultOf(run)).toEqual({ rowsProcessed: 830 });
@@ -409,7 +416,7 @@ describe('elt', () => {
     const other = database('lake/Staging.db');
     other.exec('BEGIN IMMEDIATE');
     const run = await start('elt', NORTHWIND);
-    await delay(500);
+    await vi.waitUntil(() => pending(run, 'extractTable'), 60_000);
     await client.workflow.getHandle(run.workflowId).cancel();
     await expect(resultOf(run)).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
     other.exec('ROLLBACK');

@@ -235,7 +235,7 @@ async function setAside(
       const { row, reason } = await incoming.firstRefused(chunk);
       throw new RowsRejected(
         `${formatTableName(table.to)}: the target refuses row ${row} of chunk ${chunk}: ${reason}. ` +
-          'Mend the row or the table; or set allowRejected, which leaves such rows out and keeps them in BatchRejected',
+          'Mend the row or the table; a transfer with allowRejected leaves such rows out and keeps them in BatchRejected',
       );
     }
     const { text, binds } = incoming.refused(chunk);

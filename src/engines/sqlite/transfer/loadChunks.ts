@@ -83,7 +83,7 @@ function refuse(
   }
   throw new RowsRejected(
     `${formatTableName(table.to)}: the target refuses row ${row} of chunk ${chunk}: ${reason}. ` +
-      'Mend the row or the table; or set allowRejected, which leaves such rows out and keeps them in BatchRejected',
+      'Mend the row or the table; a transfer with allowRejected leaves such rows out and keeps them in BatchRejected',
   );
 }
 
