@@ -26,6 +26,17 @@ export async function connectToTemporal(): Promise<TemporalPlace> {
   }
 }
 
+/** Whether the commands that ask Temporal, with this environment, ask the server at that address. */
+export function isAskedByCommands(address: string): boolean {
+  try {
+    const { connectionOptions } = loadClientConnectConfig();
+    return (connectionOptions.address ?? DEFAULT_ADDRESS).replace(/^localhost:/, '127.0.0.1:') === address;
+  } catch {
+    // A profile that can't be read names no server.
+    return false;
+  }
+}
+
 /** A server of our own, whatever the environment says about the user's. */
 export async function connectToDevServer({ address, namespace }: DevServer): Promise<TemporalPlace> {
   return { connection: await NativeConnection.connect({ address }), address, namespace };

@@ -22,6 +22,9 @@ export interface DemoBatches {
   readonly exhausted: number;
 }
 
+/** What the WorkflowIDs of its runs begin with. */
+export const DEMO_PREFIX = 'demo-';
+
 const TRANSFER: HistoricalTransferInput = {
   source: 'northwind',
   staging: 'staging',
@@ -43,7 +46,7 @@ export async function makeDemoBatches(
   const { taskQueue } = config.worker;
   const startedAt = Date.now();
   const start = async (name: string, type = 'northwindSalesElt', ...args: unknown[]): Promise<AuditedRun> => {
-    const workflowId = `demo-${name}-${startedAt}`;
+    const workflowId = `${DEMO_PREFIX}${name}-${startedAt}`;
     const { firstExecutionRunId } = await client.workflow.start(type, { taskQueue, workflowId, args });
     return new AuditedRun(firstExecutionRunId, reader);
   };

@@ -6,7 +6,7 @@ import { checkPort, freePorts } from '../dev/ports.js';
 import { sampleFolder, withSample } from '../dev/sample.js';
 import { takeServerFile } from '../dev/serverFile.js';
 import { BadInput } from '../domain/errors.js';
-import { connectToDevServer } from './connect.js';
+import { connectToDevServer, isAskedByCommands } from './connect.js';
 import { installRuntime, startEtlWorker } from './etlWorker.js';
 import { painted, print } from './output.js';
 import { quoted } from './ownCommand.js';
@@ -17,14 +17,15 @@ const USUAL_UI_PORT = 8233;
 
 export async function runDev(config: Config, command: string): Promise<void> {
   const { file, release } = await takeServerFile(sampleFolder(config));
-  const server = await startDevServer({
-    report: print,
-    dbFile: file,
-    ui: true,
-    port: await portOrAnother(USUAL_PORT),
-    uiPort: await portOrAnother(USUAL_UI_PORT),
-  });
+  let server: DevServer | undefined;
   try {
+    server = await startDevServer({
+      report: print,
+      dbFile: file,
+      ui: true,
+      port: await portOrAnother(USUAL_PORT),
+      uiPort: await portOrAnother(USUAL_UI_PORT),
+    });
     installRuntime({ level: 'INFO', gracefulShutdown: true });
     print('Making the sample: orders of Northwind');
     const sample = await withSample(config);
@@ -35,7 +36,7 @@ export async function runDev(config: Config, command: string): Promise<void> {
     await worker.ended;
     await place.connection.close();
   } finally {
-    await server.stop();
+    await server?.stop();
     release();
   }
 }
@@ -72,9 +73,8 @@ Look at it, prove it, repair what failed, in another terminal in this folder${el
 Ctrl-C stops everything. The next dev in this folder goes on from here.`;
 }
 
-/** The commands look where clients usually do. */
 function elsewhere(address: string): string {
-  return address.endsWith(`:${USUAL_PORT}`) ? '' : `, with TEMPORAL_ADDRESS=${address} in its environment`;
+  return isAskedByCommands(address) ? '' : `, with TEMPORAL_ADDRESS=${address} in its environment`;
 }
 
 function isOnPath(executable: string): boolean {

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { isAskedByCommands } from '../../src/cli/connect.js';
 import type { PipelineLog } from '../../src/domain/model.js';
 import { docCommands } from '../support/docCommands.js';
 import { temporalCli } from '../support/temporal.js';
@@ -84,6 +85,37 @@ it('runs a server and a worker at other ports than those that are taken, prints 
   child.kill('SIGINT');
   expect((await ended).code).toBe(0);
   expect(await answers(address)).toBe(false);
+});
+
+it('a demo in its folder leaves what waits there for the own connections, and says so', async () => {
+  const before = await batches();
+  const { code, stderr } = await runCli(['demo'], {
+    cwd: folder,
+    env: { BATCHTRAIL_TEMPORAL_CLI: temporalCli() },
+  });
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(
+      /has work of your own, which the demo's worker can't do: open runs: \d, Schedules: 2 \((?:orders, sales|sales, orders)\)\. Start the demo in another folder, or with BATCHTRAIL_AUDIT_URL=sqlite:\.\/demo\n$/,
+    ) as string,
+  });
+  expect(await batches()).toEqual(before);
+});
+
+it('knows where the commands look that it prints', () => {
+  const profiles = join(folder, 'temporal.toml');
+  writeFileSync(profiles, '[profile.default]\n');
+  vi.stubEnv('TEMPORAL_CONFIG_FILE', profiles);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  for (const [named, address, isAsked] of [
+    [undefined, '127.0.0.1:7233', true],
+    ['localhost:7233', '127.0.0.1:7233', true],
+    [undefined, '127.0.0.1:7234', false],
+    ['10.0.0.1:7233', '127.0.0.1:7233', false],
+  ] as const) {
+    vi.stubEnv('TEMPORAL_ADDRESS', named);
+    expect({ named, address, isAsked: isAskedByCommands(address) }).toEqual({ named, address, isAsked });
+  }
 });
 
 function pasted(line: string): Promise<unknown> {
