@@ -78,7 +78,7 @@ async function startOnce(executable: string, options: DevServerOptions): Promise
       announced.then(() => answers(address, dbFile !== undefined)),
       child.ended.then((ending) => failStart(child, ending, dbFile)),
       delay(START_TIMEOUT_MS, undefined, { ref: false }).then(() =>
-        failStart(child, `no answer at ${address} after ${START_TIMEOUT_MS / 1000} s`, dbFile),
+        failStart(child, `no answer at ${address} after ${START_TIMEOUT_MS / 1000} s`),
       ),
     ]);
     await reportWhile(ready, options.report, (elapsed) => `Temporal server: starting… ${elapsed}`, 5);
@@ -117,11 +117,14 @@ async function answers(address: string, keepsLong: boolean): Promise<void> {
   }
 }
 
-function failStart(child: KeptProcess, reason: string, dbFile: string | undefined): never {
+function failStart(child: KeptProcess, reason: string, dbFile?: string): never {
   const errors = child.lastErrors();
   const Failure = PORT_TAKEN.test(errors) ? PortTaken : Error;
   // Another version of the CLI may have made it.
-  const remedy = dbFile === undefined ? '' : `. With its file ${dbFile} moved away, it begins anew`;
+  const remedy =
+    dbFile === undefined || Failure === PortTaken
+      ? ''
+      : `. With its file ${dbFile} moved away, and those beside it whose names begin alike, it begins anew`;
   const said = errors ? `. It said:\n${errors}` : '';
   throw new Failure(`The Temporal server did not start (${reason})${remedy}${said}`);
 }

@@ -36,7 +36,7 @@ describe('a short chaos run on SQLite', () => {
 
   it('had runs, and faults in between', () => {
     expect(result.figures.runs).toBeGreaterThan(10);
-    expect(result.figures.attempts).toBeGreaterThan(10);
+    expect(result.figures.attempts).toBeGreaterThan(result.figures.runs);
     expect([...result.faults.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(2);
   });
 });
