@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,6 +20,41 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const batchtrail = (...args: string[]): Promise<Ended> => runCli(args, { cwd: folder });
+
+describe('an audit that can not be read', () => {
+  it.each<[string, RegExp, (place: string) => void]>([
+    [
+      'is a file',
+      /^batchtrail: The file \S+Audit\.db can't be read \(ENOTDIR\)\. Give this user/,
+      (place) => writeFileSync(place, ''),
+    ],
+    [
+      'has something else in its place',
+      /^batchtrail: \S+Audit\.db is no SQLite database\. Move it away/,
+      (place) => {
+        mkdirSync(place);
+        writeFileSync(join(place, 'Audit.db'), 'this is not a database, and longer than the head of one');
+      },
+    ],
+    [
+      'has a folder in its place',
+      /^batchtrail: The SQLite file \S+Audit\.db can't be opened/,
+      (place) => mkdirSync(join(place, 'Audit.db'), { recursive: true }),
+    ],
+  ])('%s is named, with what to do', async (name, message, make) => {
+    const place = join(folder, name.replaceAll(' ', '-'));
+    make(place);
+    for (const command of ['batches', 'migrate']) {
+      const ended = await runCli([command], {
+        cwd: folder,
+        env: { BATCHTRAIL_AUDIT_URL: `sqlite:${place}` },
+      });
+      expect({ command, ...ended }).toMatchObject({ code: 1, stdout: '' });
+      if (command === 'batches') expect(ended.stderr).toMatch(message);
+      expect(ended.stderr).toMatch(/^batchtrail: [^\n]*\n$/);
+    }
+  });
+});
 
 describe('batches', () => {
   it('lists the newest first', async () => {

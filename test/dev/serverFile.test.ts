@@ -48,7 +48,7 @@ it('that is no database is named, with what to do, and is left alone', async () 
   const { file, release } = await takeServerFile(folder);
   release();
   writeFileSync(file, 'this is not a database, and longer than the head of one');
-  const said = `${file}, where the Temporal server of dev and demo keeps its data, can't be read: file is not a database. With that file moved away, it begins anew`;
+  const said = `${file} is no SQLite database. Move it away, or name another folder in the sqlite: URL`;
   await expect(takeServerFile(folder)).rejects.toThrow(said);
   // Nor does the lock stay.
   await expect(takeServerFile(folder)).rejects.toThrow(said);

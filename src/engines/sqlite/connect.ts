@@ -77,17 +77,46 @@ export async function openForWriting(
     db.pragma('synchronous = FULL');
   } catch (error) {
     db.close();
-    throw error;
+    throw noDatabase(file, error);
   }
   return db;
 }
 
 /** Opens one existing file; the connection itself refuses to write. */
 export async function openForReading(file: string): Promise<Database.Database> {
-  if (!statSync(file, { throwIfNoEntry: false })) {
+  if (!isThere(file)) {
     throw new NotFound(`There is no file ${file}. It is made by the first worker that uses it`);
   }
-  return open(file, { readonly: true });
+  const db = await open(file, { readonly: true });
+  try {
+    // SQLite looks into a file only when it is asked something.
+    await patiently(() => db.pragma('schema_version'));
+  } catch (error) {
+    db.close();
+    throw noDatabase(file, error);
+  }
+  return db;
+}
+
+function isThere(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new BadConfig(
+      `The file ${file} can't be read (${code}). Give this user the right to read its folder, or name another folder in the sqlite: URL`,
+      { cause: error },
+    );
+  }
+}
+
+/** The error itself, unless it says that the file is something else. */
+function noDatabase(file: string, error: unknown): unknown {
+  if ((error as { code?: unknown }).code !== 'SQLITE_NOTADB') return error;
+  return new BadConfig(
+    `${file} is no SQLite database. Move it away, or name another folder in the sqlite: URL`,
+    { cause: error },
+  );
 }
 
 export function hasTable(db: Database.Database, name: string): boolean {
