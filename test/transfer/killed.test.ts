@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { seededRandom } from '../../src/dev/seededRandom.js';
 import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
+import { startS3 } from '../endpoints/s3.js';
 import { startSnowflake } from '../endpoints/snowflake.js';
 import type { Run } from './rig.js';
 import { MssqlServer, mssqlUrl } from './mssqlServer.js';
@@ -23,6 +24,7 @@ const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 100_000);
 const server = await ifPossible(startPostgres({ fsync: false }), 'Killed transfers of PostgreSQL');
 // What a killed worker has locked is free soon, and not only after five minutes.
 const snowflake = await ifPossible(startSnowflake({ idleSeconds: 2 }), 'Killed transfers to Snowflake');
+const s3 = snowflake && (await ifPossible(startS3(), 'Killed transfers to Snowflake by S3'));
 const sqlServerUrl = mssqlUrl('Killed transfers to SQL Server');
 
 type Engine = 'sqlite' | 'pg' | 'snow' | 'mssql';
@@ -30,6 +32,8 @@ const HERE = {
   ...{ sqlite: true, pg: server !== undefined },
   ...{ snow: snowflake !== undefined, mssql: sqlServerUrl !== undefined },
 };
+/** All to Snowflake is from PostgreSQL by S3 then, and else from SQLite by PUT. */
+const SEEDS = server !== undefined && s3 !== undefined;
 const ENGINES = (['sqlite', 'pg', 'snow', 'mssql'] as const).filter((on) => HERE[on]);
 
 interface Killed {
@@ -48,7 +52,8 @@ let sqlServerSchema = '';
 beforeAll(async () => {
   rig = await Rig.open(() => ({
     ...(server ? { pg: { url: server.url } } : {}),
-    ...(snowflake ? { snow: { url: snowflake.url } } : {}),
+    ...(snowflake ? { snow: { url: SEEDS ? `${snowflake.url}&stage=raw.staging` : snowflake.url } } : {}),
+    ...(s3 ? { s3: { url: s3.url } } : {}),
     ...(sqlServerUrl ? { mssql: { url: sqlServerUrl } } : {}),
   }));
   worker = await WorkerProcess.inPlaceOf(rig);
@@ -58,7 +63,11 @@ beforeAll(async () => {
     CREATE TABLE grows_too (id INTEGER PRIMARY KEY, note TEXT); CREATE TABLE grows_as_well (id INTEGER PRIMARY KEY, note TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) INSERT INTO t SELECT i, 'note ' || i FROM n`);
   source.close();
-  if (snowflake) warehouse = await SnowflakeClient.open(snowflake.url);
+  if (snowflake) {
+    warehouse = await SnowflakeClient.open(snowflake.url);
+    await warehouse.run('CREATE SCHEMA RAW');
+    if (s3) await warehouse.run(s3.stageOver('RAW.STAGING'));
+  }
   if (sqlServerUrl) {
     sqlServer = await MssqlServer.open(sqlServerUrl);
     sqlServerSchema = sqlServer.newSchema('DWH');
@@ -66,7 +75,7 @@ beforeAll(async () => {
   if (!server) return;
   db = new pg.Client(server.url);
   await db.connect();
-  await db.query(`CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY, note text); CREATE TABLE app.grows (LIKE app.t INCLUDING ALL);
+  await db.query(`CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY, note text); CREATE TABLE app.grows (LIKE app.t INCLUDING ALL); CREATE TABLE app.grows_too (LIKE app.t INCLUDING ALL);
     INSERT INTO app.t SELECT i, 'note ' || i FROM generate_series(1, ${ROWS}) i; ANALYZE app.t`);
 });
 afterAll(async () => {
@@ -75,7 +84,7 @@ afterAll(async () => {
   await db?.end();
   await warehouse?.close();
   await sqlServer?.close();
-  await Promise.all([server?.stop(), snowflake?.stop()]);
+  await Promise.all([server?.stop(), snowflake?.stop(), s3?.stop()]);
 });
 
 /** Starts transfers one after the other, and kills the worker of each at a random moment. */
@@ -95,7 +104,7 @@ async function killEach(start: (on: Engine, index: number) => Promise<Run>): Pro
 const PLACES = {
   sqlite: OWN_PLACES,
   pg: { ...OWN_PLACES, source: 'pg', target: 'pg' },
-  snow: { ...OWN_PLACES, target: 'snow' },
+  snow: { ...OWN_PLACES, ...(SEEDS ? { source: 'pg', staging: 's3' } : {}), target: 'snow' },
   mssql: { ...OWN_PLACES, target: 'mssql' },
 };
 
@@ -228,8 +237,10 @@ async function counts(on: Engine, sql: string): Promise<number[]> {
 const GROWING = { sqlite: 'grows', pg: 'grows', snow: 'grows_too', mssql: 'grows_as_well' };
 
 async function grow(on: Engine, from: number, to: number): Promise<void> {
-  if (on === 'pg') {
-    await db!.query(`INSERT INTO app.grows SELECT i, 'note ' || i FROM generate_series(${from}, ${to}) i`);
+  if (on === 'pg' || (on === 'snow' && SEEDS)) {
+    await db!.query(
+      `INSERT INTO app.${GROWING[on]} SELECT i, 'note ' || i FROM generate_series(${from}, ${to}) i`,
+    );
     return;
   }
   const source = rig.database('source/app');

@@ -142,6 +142,14 @@ describe.skipIf(!server)('PostgreSQL', () => {
       expect(await rows('SELECT one, nothing FROM dwh.someview')).toEqual([['1', null]]);
     });
 
+    it('of 300 columns', async () => {
+      const names = Array.from({ length: 300 }, (_, index) => `c${index}`);
+      await db.query(`CREATE TABLE app.wide (${names.map((name) => `${name} text`).join(', ')});
+        INSERT INTO app.wide VALUES (${names.map((name) => `'${name}'`).join(', ')})`);
+      expect(await rig.transfer(one('wide'))).toMatchObject({ rowsProcessed: 1 });
+      expect(await rows(`SELECT ${names.join(', ')} FROM dwh.wide`)).toEqual([names]);
+    });
+
     it('a thousand of them arrive in SQLite as one batch', { timeout: 300_000 }, async () => {
       const numbers = Array.from({ length: 1_000 }, (_, number) => number);
       await db.query('CREATE SCHEMA thousand');

@@ -1,5 +1,6 @@
 /** Transfers by a bucket of a real S3 server, also when that fails as servers and networks do. */
 import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openStaging } from '../../src/engines/s3/staging.js';
 import type { Staging } from '../../src/engines/transferContract.js';
@@ -79,6 +80,40 @@ describe.skipIf(!server)('S3', () => {
     expect(await area.list(store)).toEqual([]);
   });
 
+  it.each([
+    ['sse=AES256', { 'x-amz-server-side-encryption': 'AES256' }],
+    [
+      'sse=aws:kms&kmsKeyId=alias%2Fetl',
+      {
+        'x-amz-server-side-encryption': 'aws:kms',
+        'x-amz-server-side-encryption-aws-kms-key-id': 'alias/etl',
+      },
+    ],
+  ])('with %s asks for that of every object', async (parameters, headers) => {
+    const asked: object[] = [];
+    proxy.faults = ({ method, url = '', headers: given }) => {
+      // An upload in parts asks when it begins.
+      if (
+        (method === 'PUT' && !url.includes('partNumber')) ||
+        (method === 'POST' && url.includes('uploads'))
+      ) {
+        asked.push(given);
+      }
+      return undefined;
+    };
+    const signal = new AbortController().signal;
+    const url = server!.urlOf({ host: proxy.host, parameters: `&${parameters}` });
+    const encrypted = await openStaging({ url, signal });
+    await encrypted.put('sse/small', Readable.from([randomBytes(10)]));
+    await encrypted.put(
+      'sse/large',
+      Readable.from(Array.from({ length: 12 }, () => randomBytes(1024 * 1024))),
+    );
+    await encrypted.remove(['sse/small', 'sse/large']);
+    await encrypted.close();
+    expect(asked).toEqual([expect.objectContaining(headers), expect.objectContaining(headers)]);
+  });
+
   it.each<[string, () => void]>([
     ['answers 503', () => first(3, isPart, { status: 503, body: '<Error><Code>SlowDown</Code></Error>' })],
     ['cuts off an upload', () => first(2, isPart, { cutAfter: 100_000 })],
@@ -113,7 +148,6 @@ describe.skipIf(!server)('S3', () => {
   });
 
   it('knows objects that are gone, and lists more than a page', async () => {
-    const { Readable } = await import('node:stream');
     await expect(area.open('nobody/1')).rejects.toMatchObject({ name: 'NotFound' });
     const names = Array.from({ length: 1_005 }, (_, index) => `many/${index}`);
     for (const name of names) await area.put(name, Readable.from([Buffer.from('x')]));
