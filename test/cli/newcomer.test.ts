@@ -1,10 +1,12 @@
 /** What somebody does who tries it out: the demo, then `dev` in the same folder, and the commands. */
+import { execFile } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ChildProcess } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { docBlocks } from '../support/docCommands.js';
+import { docBlocks, docCommands } from '../support/docCommands.js';
 import { temporalCli } from '../support/temporal.js';
 import type { Ended } from './runCli.js';
 import { endOf, runCli, startCli, untilPrinted } from './runCli.js';
@@ -86,6 +88,22 @@ it('every command of README that ends by itself does what it says, with the numb
   expect(outputs.get('replay 4 --from failure')).toMatch(/^4 +Success /);
   // The replay is a batch, too.
   await expect.poll(async () => (await verdicts()).certified).toBeGreaterThan(4);
+});
+
+it('the transfer that its page begins with works there', async () => {
+  const [, ...words] = docCommands('docs/transfers.md')[0]!;
+  expect(words.slice(0, 4)).toEqual(['workflow', 'start', '--type', 'historicalTransfer']);
+  await promisify(execFile)(temporalCli(), words, { env: { ...process.env, ...env } });
+  const newest = async (): Promise<unknown> =>
+    (JSON.parse((await cli('batches', '--json')).stdout) as unknown[])[0];
+  await expect
+    .poll(newest)
+    .toMatchObject({
+      PipelineName: 'historicalTransfer',
+      WorkflowID: 'copy-1',
+      Status: 'Success',
+      RowsProcessed: 830,
+    });
 });
 
 it('a second dev in the folder, or a demo, is refused', async () => {
