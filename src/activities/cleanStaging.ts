@@ -1,4 +1,5 @@
 /** Removes staged objects that nobody needs any more. */
+import { Context } from '@temporalio/activity';
 import { batchStep } from '../audit/batchScope.js';
 import type { Staging } from '../engines/transferContract.js';
 import type { Beat } from './beating.js';
@@ -32,7 +33,8 @@ export async function removeStaged(
   { signal, report }: Beat,
   useless: (folders: readonly string[]) => Promise<readonly string[]>,
 ): Promise<number> {
-  const oldest = Date.now() - KEPT_MS;
+  // By Temporal's clock: one of this machine that is ahead would make old what batches at work have staged.
+  const oldest = Context.current().info.currentAttemptScheduledTimestampMs - KEPT_MS;
   // Other audit stores may stage in the same place, and their objects are theirs.
   const objects = await area.list(batchStep().storeID);
   const gone = new Set(await useless([...new Set(objects.map(({ name }) => folderOf(name)))]));

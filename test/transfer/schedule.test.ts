@@ -1,5 +1,6 @@
 /** Incremental transfers on Schedules: the documentation's own commands, run by the Temporal CLI against its dev server. */
 import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -222,4 +223,20 @@ it('a worker whose clock is wrong moves the window of the Schedule’s nominal t
     from: '2025-11-01T07:00:00.000Z',
     to: '2025-11-01T07:30:00.000Z',
   });
+});
+
+it('a worker whose clock is ahead leaves what other batches have staged', async () => {
+  made('Ahead');
+  const worker = await WorkerProcess.inPlaceOf(rig, { clockOffsetMs: 40 * 86_400_000 });
+  const [[store]] = rig.rows('audit/Audit', 'SELECT StoreID FROM Store') as [[string]];
+  const folder = join(rig.folder, 'staging', store, '999999', '1.t');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, '1.csv.gz'), '');
+  await worker.start();
+  try {
+    await rig.transfer({ tables: [{ from: 'app.Ahead', to: 'Raw.Ahead' }], mode: 'append' });
+  } finally {
+    await worker.kill();
+  }
+  expect(readdirSync(folder)).toEqual(['1.csv.gz']);
 });
