@@ -238,6 +238,13 @@ describe.skipIf(!server)('PostgreSQL', () => {
   });
 
   describe('modes', () => {
+    it('merge makes its table with an index on the key', async () => {
+      await numbered('keyed', 3);
+      await rig.transfer({ ...one('keyed'), mode: 'merge' });
+      const indexes = `SELECT regexp_replace(indexdef, '.* USING ', '') FROM pg_indexes WHERE schemaname = 'dwh' AND tablename = 'keyed' ORDER BY 1`;
+      expect(await rows(indexes)).toEqual([['brin (batchid)'], ['btree (id)']]);
+    });
+
     it('append adds, replace takes the place, merge changes by key', async () => {
       await numbered('m', 3);
       await rig.transfer(one('m'));

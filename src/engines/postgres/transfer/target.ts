@@ -117,7 +117,7 @@ async function loadTable(session: Session, load: Load, table: LoadingTable): Pro
   const into = mode === 'merge' ? await makeIncoming(session, name) : quoted(name);
   const counts = await copyChunks(session, { load, table, ledger, into: `${into} (${names})` });
   if (mode === 'merge') await merge(session, { table, name, columns });
-  if (isNew) await finishTable(session, name);
+  if (isNew) await finishTable(session, name, mode === 'merge' ? keyNames(table, columns) : []);
   const { total, ofBatch } = await ledger.countRows();
   await load.verify(table, { before, after: total, ...counts, ofBatch });
 }
@@ -162,10 +162,11 @@ async function prepareTable(
 }
 
 /** For the loads that follow. An index that is made when the rows are in costs less than one that is kept row by row. */
-async function finishTable(session: Session, name: TableName): Promise<void> {
+async function finishTable(session: Session, name: TableName, keys: readonly string[]): Promise<void> {
   await giveDefaults(session, name);
   // Small, because a batch's rows lie together; and quick to keep, unlike an index of every row.
   await session.run(`CREATE INDEX ON ${quoted(name)} USING brin (batchid)`);
+  if (keys.length > 0) await session.run(`CREATE INDEX ON ${quoted(name)} (${keys.map(quote).join(', ')})`);
 }
 
 async function schemaFor(session: Session, schema: string): Promise<string> {
@@ -199,6 +200,10 @@ async function giveDefaults(session: Session, table: TableName): Promise<void> {
   }
 }
 
+function keyNames(table: LoadingTable, columns: readonly FittedColumn[]): string[] {
+  return table.key.map((key) => fittedColumn(table, columns, key).name);
+}
+
 const INCOMING = 'pg_temp.batchtrail_incoming';
 
 /** What comes waits beside the table, to be compared with it; a row that a CHECK of the table refuses is refused here. */
@@ -212,7 +217,7 @@ async function merge(
   session: Session,
   { table, name, columns }: { table: LoadingTable; name: TableName; columns: readonly FittedColumn[] },
 ): Promise<void> {
-  const keys = table.key.map((key) => fittedColumn(table, columns, key).name);
+  const keys = keyNames(table, columns);
   const list = keys.map(quote).join(', ');
   const [[all, without, apart]] = (await session.rows(
     `SELECT count(*), count(*) FILTER (WHERE ${keys.map((key) => `${quote(key)} IS NULL`).join(' OR ')}),
