@@ -185,6 +185,49 @@ function cutOff(): Readable {
   });
 }
 
+it('while the first load of a file goes on, others read it, and the next one waits for its turn', async () => {
+  const [first, second] = [halfway(), halfway()];
+  const loading = [load({ chunks: [first.rows] })];
+  await first.isReached;
+  loading.push(load({ chunks: [second.rows], batch: { ...batch, logID: 8 } }));
+  const reader = new Database(join(folder, 'DWH.db'), { readonly: true, timeout: 0 });
+  const tables = reader.prepare('SELECT count(*) FROM sqlite_schema').pluck();
+  try {
+    reader.exec('BEGIN');
+    expect(tables.get()).toBe(0);
+    // What the next one does before it waits for its turn.
+    inFile((db) => db.pragma('journal_mode = WAL'));
+    first.goOn();
+    await loading[0];
+    expect(tables.get()).toBe(0);
+  } finally {
+    reader.close();
+    first.goOn();
+    second.goOn();
+    await Promise.allSettled(loading);
+  }
+  expect(await loading[1]).toMatchObject({ before: 2, after: 4 });
+});
+
+/** Two rows, with a stop between them; reached when the thread has begun to load and asks for the second. */
+function halfway() {
+  const [isReached, reach] = signalled();
+  const [mayGoOn, goOn] = signalled();
+  const pieces = async function* () {
+    yield Buffer.from('1\n');
+    reach();
+    await mayGoOn;
+    yield Buffer.from('2\n');
+  };
+  return { rows: () => Readable.from(pieces()), isReached, goOn };
+}
+
+function signalled(): [Promise<void>, () => void] {
+  let signal!: () => void;
+  const promise = new Promise<void>((resolve) => (signal = resolve));
+  return [promise, signal];
+}
+
 it('a load that is cancelled lets go of the file and of the chunk, and leaves nothing', async () => {
   const cancelling = new AbortController();
   const endless = Readable.from(

@@ -66,14 +66,11 @@ export function schemaFile(folder: string, schema: string): string {
 }
 
 /** Opens one file for writing, and makes it and its folder when they are missing. */
-export async function openForWriting(
-  file: string,
-  journal: 'WAL' | 'DELETE' = 'WAL',
-): Promise<Database.Database> {
+export async function openForWriting(file: string): Promise<Database.Database> {
   makeFolder(resolve(file, '..'));
   const db = await open(file, {});
   try {
-    await patiently(() => db.pragma(`journal_mode = ${journal}`));
+    await patiently(() => db.pragma('journal_mode = WAL'));
     db.pragma('synchronous = FULL');
   } catch (error) {
     db.close();

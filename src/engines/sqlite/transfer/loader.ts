@@ -1,6 +1,5 @@
 /** The thread that loads a batch's tables into their file, in one transaction. `loaderThread.ts` starts and answers it. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
 import { BadInput } from '../../../domain/errors.js';
@@ -33,22 +32,20 @@ function report(message: Report): void {
 
 async function load(): Promise<void> {
   const { file, tables } = order;
-  // A file that is new has no readers whom a log would let go on, and needs not be written twice.
-  const isNew = !existsSync(file);
-  const db = await openForWriting(file, isNew ? 'DELETE' : 'WAL');
+  // With its log before the transaction: then readers, who come to a new file as well, and the load don't wait for each other.
+  const db = await whenFree(() => openForWriting(file));
   try {
-    await begin(db);
+    await whenFree(() => db.exec('BEGIN IMMEDIATE'));
     for (const [index, table] of tables.entries()) await loadTable(db, table, index);
-    db.exec('COMMIT');
-    if (isNew) await patiently(() => db.pragma('journal_mode = WAL'));
+    await whenFree(() => db.exec('COMMIT'));
   } finally {
     // Rolls back what was not committed.
     db.close();
   }
 }
 
-async function begin(db: Database.Database): Promise<void> {
-  await patiently(() => db.exec('BEGIN IMMEDIATE'), PATIENCE_MS).catch((error: unknown) => {
+async function whenFree<T>(work: () => T | Promise<T>): Promise<T> {
+  return patiently(work, PATIENCE_MS).catch((error: unknown) => {
     throw isBusy(error) ? lockedError(order.label, [order.tables[0]!.to.schema], error) : error;
   });
 }
