@@ -167,6 +167,15 @@ it('what the thread finds wrong is an error of its kind, with its code and its c
   expect(inTheWay).toMatchObject({ cause: { name: 'SqliteError', code: 'SQLITE_CANTOPEN' } });
 });
 
+it('a table that people made gets what it lacks but for the BatchID', async () => {
+  inFile((db) => db.exec('CREATE TABLE t (BatchID INTEGER); INSERT INTO t VALUES (3)'));
+  await load({});
+  expect(rows('SELECT BatchID, a, LoadedAt FROM t ORDER BY BatchID')).toEqual([
+    [3n, null, null],
+    [7n, 1n, batch.loadedAt],
+  ]);
+});
+
 const difference = new CountsDiffer('one is missing');
 
 it.each([
