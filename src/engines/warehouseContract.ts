@@ -8,6 +8,8 @@ export interface WarehouseOptions extends PlaceOptions {
 }
 
 export interface Warehouse extends Pick<TransferTarget, 'label' | 'load' | 'close'> {
+  /** For a table that will be loaded from a snapshot: what has to be done before one is open, on engines where that matters. */
+  beforeReading?(table: TableName): Promise<void>;
   /** The LogIDs of the store's batches that the ledgers list with staging rows. */
   staged(storeID: string): Promise<number[]>;
   /**

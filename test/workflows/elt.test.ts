@@ -257,6 +257,25 @@ describe('elt', () => {
     mart.close();
   });
 
+  it('loads from a file into the same one, also when another program made it', async () => {
+    const shop = database('lake/Shop.db');
+    shop.exec('CREATE TABLE Orders (ID INTEGER); INSERT INTO Orders VALUES (1), (2)');
+    shop.close();
+    writeFileSync(
+      join(folder, 'scripts', 'Shop.Count.sql'),
+      'CREATE TABLE Shop.Counted AS SELECT count(*) AS n, @CurrentBatchID AS BatchID FROM Shop.stg_Orders',
+    );
+    const run = await start('elt', {
+      ...{ pipeline: 'Shop', source: 'own', target: 'own', transform: 'Shop.Count' },
+      tables: [{ from: 'Shop.Orders', to: 'Shop.stg_Orders' }],
+      countTable: 'Shop.Counted',
+    });
+    expect(await resultOf(run)).toEqual({ rowsProcessed: 1 });
+    const staged = database('lake/Shop.db');
+    expect(staged.prepare('SELECT n FROM Counted').pluck().get()).toBe(2);
+    staged.close();
+  });
+
   const KEYS = 'pipeline, source, target, tables, transform, countTable';
   it.each<[string, unknown, string, string]>([
     ['no input', undefined, 'BadInput', `elt input must be an object with ${KEYS}, not nothing`],

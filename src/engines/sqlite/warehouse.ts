@@ -8,7 +8,8 @@ import type { RowCounts, Warehouse, WarehouseOptions } from '../warehouseContrac
 import { folderOf, openForReading, patiently, schemaFile, schemaFiles } from './connect.js';
 import { countRows } from './countRows.js';
 import { stagedIn, unstageFrom } from './staged.js';
-import { isReserved } from './tables.js';
+import { isReserved, pipelineFile } from './tables.js';
+import { openForLoad } from './transfer/openForLoad.js';
 import { openTarget } from './transfer/target.js';
 import { runTransform } from './transform.js';
 
@@ -25,6 +26,13 @@ class SqliteWarehouse implements Warehouse {
     readonly options: WarehouseOptions,
   ) {
     this.label = `sqlite:${basename(folder)}`;
+  }
+
+  /** A file that other programs made may have no log yet, and gets none while its snapshot is open. */
+  async beforeReading({ schema }: TableName): Promise<void> {
+    const { label, options } = this;
+    const file = pipelineFile(this.folder, schema);
+    if (existsSync(file)) (await openForLoad({ file, label, signal: options.signal })).close();
   }
 
   load(load: Load): Promise<void> {

@@ -8,16 +8,12 @@ import type { FittedColumn } from '../../shared/incoming.js';
 import { fittedColumn } from '../../shared/incoming.js';
 import { checkNotOlder, takeOver } from '../../shared/intervals.js';
 import type { Claim } from '../../transferContract.js';
-import { isBusy, openForWriting, patiently } from '../connect.js';
-import { lockedError } from '../tables.js';
 import { fullName, Ledger } from './ledger.js';
 import { loadChunks } from './loadChunks.js';
 import type { Answer, Order, OrderedTable, Question, Report } from './loaderThread.js';
+import { openForLoad, whenFree } from './openForLoad.js';
 import { packError } from './passedError.js';
 import { nameOf, prepareTable } from './tables.js';
-
-/** Batches that load into one file do so one after the other. */
-const PATIENCE_MS = 60 * 60_000;
 
 const port = parentPort!;
 const order = workerData as Order;
@@ -31,23 +27,16 @@ function report(message: Report): void {
 }
 
 async function load(): Promise<void> {
-  const { file, tables } = order;
-  // With its log before the transaction: then readers, who come to a new file as well, and the load don't wait for each other.
-  const db = await whenFree(() => openForWriting(file));
+  const { tables } = order;
+  const db = await openForLoad(order);
   try {
-    await whenFree(() => db.exec('BEGIN IMMEDIATE'));
+    await whenFree(() => db.exec('BEGIN IMMEDIATE'), order);
     for (const [index, table] of tables.entries()) await loadTable(db, table, index);
-    await whenFree(() => db.exec('COMMIT'));
+    await whenFree(() => db.exec('COMMIT'), order);
   } finally {
     // Rolls back what was not committed.
     db.close();
   }
-}
-
-async function whenFree<T>(work: () => T | Promise<T>): Promise<T> {
-  return patiently(work, PATIENCE_MS).catch((error: unknown) => {
-    throw isBusy(error) ? lockedError(order.label, [order.tables[0]!.to.schema], error) : error;
-  });
 }
 
 async function loadTable(db: Database.Database, table: OrderedTable, index: number): Promise<void> {
