@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Column, ColumnType } from '../../src/domain/columnType.js';
 import {
   BadConfig,
@@ -33,7 +33,7 @@ const batch = {
 };
 
 interface Given extends Partial<Load> {
-  readonly chunks?: Array<() => Readable>;
+  readonly chunks?: Array<() => Readable | Promise<Readable>>;
   readonly table?: Partial<LoadingTable>;
   readonly signal?: AbortSignal;
 }
@@ -62,7 +62,7 @@ async function load({
         chunks: chunks.map((open) => ({
           object: 'x',
           staged: () => Promise.resolve(),
-          open: () => Promise.resolve(open()),
+          open: async () => open(),
         })),
         ...table,
       },
@@ -186,6 +186,19 @@ it.each([
   expect(rows('SELECT name FROM sqlite_schema')).toEqual([]);
 });
 
+it('what the thread refuses is told at once, also while the source is silent', async () => {
+  inFile((db) => db.exec('CREATE TABLE t (a INTEGER CHECK (a < 5), BatchID INTEGER, LoadedAt TEXT)'));
+  const silent = silentAfter('9\n'.repeat(100_000));
+  await expect(load({ chunks: [() => silent] })).rejects.toBeInstanceOf(RowsRejected);
+  expect(silent.destroyed).toBe(true);
+});
+
+function silentAfter(text: string): Readable {
+  const stream = new Readable({ read: () => undefined });
+  stream.push(text);
+  return stream;
+}
+
 function cutOff(): Readable {
   return new Readable({
     read() {
@@ -255,4 +268,19 @@ it('a load that is cancelled lets go of the file and of the chunk, and leaves no
   expect(endless.destroyed).toBe(true);
   inFile((db) => db.exec('BEGIN IMMEDIATE; ROLLBACK'));
   expect(rows('SELECT name FROM sqlite_schema')).toEqual([]);
+});
+
+it('a load that is cancelled waits for no chunk, and lets go of one that comes later', async () => {
+  const cancelling = new AbortController();
+  const late = silentAfter('1\n');
+  const [isStaged, stage] = signalled();
+  const open = (): Promise<Readable> => {
+    cancelling.abort();
+    return isStaged.then(() => late);
+  };
+  await expect(load({ chunks: [open], signal: cancelling.signal })).rejects.toMatchObject({
+    name: 'AbortError',
+  });
+  stage();
+  await vi.waitUntil(() => late.destroyed);
 });
