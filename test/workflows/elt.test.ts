@@ -379,6 +379,22 @@ describe('elt', () => {
     staging.close();
   });
 
+  it('fails at once on a row that the staging table refuses, also while there is more to read', async () => {
+    const source = database('northwind/dbo.db');
+    source.exec(`CREATE TABLE Many (ID INTEGER);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) INSERT INTO Many SELECT i FROM n`);
+    source.close();
+    const staging = database('lake/Staging.db');
+    staging.exec('CREATE TABLE stg_Many (ID INTEGER CHECK (ID <> 5), BatchID INTEGER)');
+    staging.close();
+    const tables = [{ from: 'dbo.Many', to: 'Staging.stg_Many' }];
+    const run = await start('elt', { ...NORTHWIND, tables });
+    expect(await failureOf(run)).toMatchObject({
+      type: 'RowsRejected',
+      message: expect.stringContaining('Staging.stg_Many: the target refuses row 5 of chunk 0') as unknown,
+    });
+  });
+
   it('fails at once on a transform that is not there, and names the file', async () => {
     const run = await start('elt', { ...NORTHWIND, transform: 'DWH.Missing' });
     expect(await failureOf(run)).toMatchObject({
