@@ -5,7 +5,7 @@ import { isBusy, openForWriting, patiently } from '../connect.js';
 import { lockedError } from '../tables.js';
 
 /** Batches that load into one file do so one after the other. */
-const PATIENCE_MS = 60 * 60_000;
+export const LOAD_PATIENCE_MS = 60 * 60_000;
 
 export interface LoadPlace {
   readonly file: string;
@@ -18,11 +18,11 @@ export interface LoadPlace {
  * each other. To give a file its log takes a moment in which nobody else has it open.
  */
 export function openForLoad(place: LoadPlace): Promise<Database.Database> {
-  return orLocked(openForWriting(place.file, PATIENCE_MS, place.signal), place);
+  return orLocked(openForWriting(place.file, LOAD_PATIENCE_MS, place.signal), place);
 }
 
 export function whenFree<T>(work: () => T, place: LoadPlace): Promise<T> {
-  return orLocked(patiently(work, PATIENCE_MS, place.signal), place);
+  return orLocked(patiently(work, LOAD_PATIENCE_MS, place.signal), place);
 }
 
 function orLocked<T>(waiting: Promise<T>, { file, label }: LoadPlace): Promise<T> {
