@@ -22,7 +22,7 @@ import type {
   TransferSource,
 } from '../../transferContract.js';
 import { folderOf, openForReading, patiently, quote, schemaFile, schemaFiles } from '../connect.js';
-import { columnsOf, tablesOf } from '../tables.js';
+import { columnNames, tablesOf } from '../tables.js';
 import { isNoTime, isWithin } from './cursor.js';
 import { typeOf } from './types.js';
 import { fieldWriter, showValue } from './values.js';
@@ -160,7 +160,7 @@ class SqliteSnapshot implements Snapshot {
 
   async #open(table: TableName): Promise<Database.Database> {
     const db = this.#files.get(table.schema) ?? (await this.#begin(table));
-    if (columnsOf(db, table.name).size > 0) return db;
+    if (columnNames(db, table.name).size > 0) return db;
     const known = tablesOf(db).map((name) => formatTableName({ ...table, name }));
     throw new NotFound(
       `There is no table ${formatTableName(table)} in ${this.label}. Tables in ${table.schema}: ${known.join(', ') || 'none'}`,
