@@ -23,6 +23,7 @@ export function eltActivities(connections: Connections): EltActivities {
         withPlace(connections, { role: 'openSource', name: source, signal }, (origin) =>
           withWarehouse(target, signal, async (warehouse) => {
             current.rows({ source: origin.label, target: warehouse.label });
+            await warehouse.beforeReading?.(parseTableName(table.to, 'to'));
             const rowsProcessed = await withSnapshot(origin, undefined, (snapshot) =>
               stageTable(snapshot, warehouse, table, (rows) => report({ rows })),
             );

@@ -8,11 +8,13 @@ export interface WarehouseOptions extends PlaceOptions {
 }
 
 export interface Warehouse extends Pick<TransferTarget, 'label' | 'load' | 'close'> {
+  /** For a table that will be loaded from a snapshot: what has to be done before one is open, on engines where that matters. */
+  beforeReading?(table: TableName): Promise<void>;
   /** The LogIDs of the store's batches that the ledgers list with staging rows. */
   staged(storeID: string): Promise<number[]>;
   /**
-   * Removes all staging rows of this batch, and answers how many. Where more rows have its number than the ledger lists,
-   * they are not all its own, and stay.
+   * Removes all staging rows of this batch, and answers how many. Where more rows have its number than the ledger lists, or
+   * the ledger lists another store's batch of this number as well, they may not all be its own, and stay.
    */
   unstage(batch: BatchKey): Promise<number>;
   /**

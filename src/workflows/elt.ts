@@ -7,8 +7,7 @@ import { checkInput } from './checkInput.js';
 import { replacedBatches } from './replacedBatches.js';
 import { together } from './together.js';
 
-const { extractTable, runTransform, countRows } = proxyActivities<EltActivities>({
-  startToCloseTimeout: '1 hour',
+const OPTIONS = {
   heartbeatTimeout: '1 minute',
   // Without it the SDK lets a run end while a cancelled step is still at work, whatever its documentation says.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -18,6 +17,13 @@ const { extractTable, runTransform, countRows } = proxyActivities<EltActivities>
     maximumAttempts: 3,
     nonRetryableErrorTypes: NON_RETRYABLE_ERRORS,
   },
+} as const;
+
+// Tables of one place are loaded one after the other, also those of other batches, and each waits with its time running.
+const { extractTable } = proxyActivities<EltActivities>({ ...OPTIONS, startToCloseTimeout: '24 hours' });
+const { runTransform, countRows } = proxyActivities<EltActivities>({
+  ...OPTIONS,
+  startToCloseTimeout: '1 hour',
 });
 
 export async function elt(input: EltInput): Promise<RowsProcessed> {

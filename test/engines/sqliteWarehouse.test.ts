@@ -107,6 +107,34 @@ describe('staging rows', () => {
   });
 });
 
+describe('a purge', () => {
+  const owner = { storeID: 'store', logID: 1 };
+
+  it("leaves rows that may be another audit's with the same number", async () => {
+    const dwh = await warehouse();
+    await stageRows(dwh, 'Staging.a', owner, [1, 2]);
+    const emptied = database('Staging');
+    emptied.exec('DELETE FROM a');
+    await stageRows(dwh, 'Staging.a', { ...owner, storeID: 'another' }, [3, 4]);
+    expect(await dwh.unstage(owner)).toBe(0);
+    expect(all('Staging', 'SELECT ID FROM a')).toEqual([[3n], [4n]]);
+    emptied.exec("DELETE FROM BatchLoad WHERE StoreID = 'another'");
+    expect(await dwh.unstage(owner)).toBe(2);
+  });
+
+  it('takes no table for a ledger or a staging table by its name alone', async () => {
+    const dwh = await warehouse();
+    database('Shop').exec('CREATE TABLE BatchLoad (StoreID, LogID)');
+    await stageRows(dwh, 'Staging.a', owner, [1]);
+    await stageRows(dwh, 'Staging.b', owner, [2]);
+    database('Staging').exec('DROP TABLE a; CREATE TABLE a (x); INSERT INTO a VALUES (1)');
+    expect(await dwh.staged('store')).toEqual([1]);
+    expect(await dwh.unstage(owner)).toBe(1);
+    expect(all('Staging', 'SELECT x FROM a')).toEqual([[1n]]);
+    expect(await dwh.staged('store')).toEqual([]);
+  });
+});
+
 describe('a transform', () => {
   it('loads the sample as the sample says', async () => {
     await makeNorthwind(folder);

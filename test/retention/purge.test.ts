@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { WorkflowFailedError } from '@temporalio/client';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { BatchRecord } from '../../src/domain/model.js';
 import { parseTableName } from '../../src/domain/table.js';
@@ -166,15 +167,22 @@ it('removes what purged batches have staged, and nothing of others', async () =>
   await stage(storeID, old.batch.LogID);
   await stage(storeID, open.batch.LogID);
   await stage('other', 999_999);
+  // Both audits count from 1, and somebody emptied the table in between.
+  const shared = await queue.run('oneStep');
+  await stage(storeID, shared.batch.LogID);
+  const file = new Database(join(queue.folder, 'dwh', 'Staging.db'));
+  file.prepare('DELETE FROM stg_Orders WHERE BatchID = ?').run(shared.batch.LogID);
+  file.close();
+  await stage('other', shared.batch.LogID);
   // What a transfer has loaded is no staging row.
   await stageRows(warehouse, name, { storeID, logID: loaded.batch.LogID }, [1, 2], false);
 
   const { result } = await queue.purge(loaded);
-  expect(await queue.left([old, loaded])).toEqual([]);
+  expect(await queue.left([old, shared, loaded])).toEqual([]);
   expect(result.staged).toEqual({ objects: 1, rows: 2 });
   expect([ofOld, ofOpen, ofOther].map((file) => existsSync(file))).toEqual([false, true, true]);
   const { ofBatch, total } = await warehouse.count(parseTableName(name, 'table'), open.batch.LogID);
-  expect([ofBatch, total]).toEqual([2, 6]);
+  expect([ofBatch, total]).toEqual([2, 8]);
   await warehouse.close();
 });
 

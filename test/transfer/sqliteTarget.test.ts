@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Column, ColumnType } from '../../src/domain/columnType.js';
 import {
   BadConfig,
@@ -33,7 +33,7 @@ const batch = {
 };
 
 interface Given extends Partial<Load> {
-  readonly chunks?: Array<() => Readable>;
+  readonly chunks?: Array<() => Readable | Promise<Readable>>;
   readonly table?: Partial<LoadingTable>;
   readonly signal?: AbortSignal;
 }
@@ -62,7 +62,7 @@ async function load({
         chunks: chunks.map((open) => ({
           object: 'x',
           staged: () => Promise.resolve(),
-          open: () => Promise.resolve(open()),
+          open: async () => open(),
         })),
         ...table,
       },
@@ -167,6 +167,15 @@ it('what the thread finds wrong is an error of its kind, with its code and its c
   expect(inTheWay).toMatchObject({ cause: { name: 'SqliteError', code: 'SQLITE_CANTOPEN' } });
 });
 
+it('a table that people made gets what it lacks but for the BatchID', async () => {
+  inFile((db) => db.exec('CREATE TABLE t (BatchID INTEGER); INSERT INTO t VALUES (3)'));
+  await load({});
+  expect(rows('SELECT BatchID, a, LoadedAt FROM t ORDER BY BatchID')).toEqual([
+    [3n, null, null],
+    [7n, 1n, batch.loadedAt],
+  ]);
+});
+
 const difference = new CountsDiffer('one is missing');
 
 it.each([
@@ -177,12 +186,68 @@ it.each([
   expect(rows('SELECT name FROM sqlite_schema')).toEqual([]);
 });
 
+it('what the thread refuses is told at once, also while the source is silent', async () => {
+  inFile((db) => db.exec('CREATE TABLE t (a INTEGER CHECK (a < 5), BatchID INTEGER, LoadedAt TEXT)'));
+  const silent = silentAfter('9\n'.repeat(100_000));
+  await expect(load({ chunks: [() => silent] })).rejects.toBeInstanceOf(RowsRejected);
+  expect(silent.destroyed).toBe(true);
+});
+
+function silentAfter(text: string): Readable {
+  const stream = new Readable({ read: () => undefined });
+  stream.push(text);
+  return stream;
+}
+
 function cutOff(): Readable {
   return new Readable({
     read() {
       this.destroy(difference);
     },
   });
+}
+
+it('while the first load of a file goes on, others read it, and the next one waits for its turn', async () => {
+  const [first, second] = [halfway(), halfway()];
+  const loading = [load({ chunks: [first.rows] })];
+  await first.isReached;
+  loading.push(load({ chunks: [second.rows], batch: { ...batch, logID: 8 } }));
+  const reader = new Database(join(folder, 'DWH.db'), { readonly: true, timeout: 0 });
+  const tables = reader.prepare('SELECT count(*) FROM sqlite_schema').pluck();
+  try {
+    reader.exec('BEGIN');
+    expect(tables.get()).toBe(0);
+    // What the next one does before it waits for its turn.
+    inFile((db) => db.pragma('journal_mode = WAL'));
+    first.goOn();
+    await loading[0];
+    expect(tables.get()).toBe(0);
+  } finally {
+    reader.close();
+    first.goOn();
+    second.goOn();
+    await Promise.allSettled(loading);
+  }
+  expect(await loading[1]).toMatchObject({ before: 2, after: 4 });
+});
+
+/** Two rows, with a stop between them; reached when the thread has begun to load and asks for the second. */
+function halfway() {
+  const [isReached, reach] = signalled();
+  const [mayGoOn, goOn] = signalled();
+  const pieces = async function* () {
+    yield Buffer.from('1\n');
+    reach();
+    await mayGoOn;
+    yield Buffer.from('2\n');
+  };
+  return { rows: () => Readable.from(pieces()), isReached, goOn };
+}
+
+function signalled(): [Promise<void>, () => void] {
+  let signal!: () => void;
+  const promise = new Promise<void>((resolve) => (signal = resolve));
+  return [promise, signal];
 }
 
 it('a load that is cancelled lets go of the file and of the chunk, and leaves nothing', async () => {
@@ -203,4 +268,19 @@ it('a load that is cancelled lets go of the file and of the chunk, and leaves no
   expect(endless.destroyed).toBe(true);
   inFile((db) => db.exec('BEGIN IMMEDIATE; ROLLBACK'));
   expect(rows('SELECT name FROM sqlite_schema')).toEqual([]);
+});
+
+it('a load that is cancelled waits for no chunk, and lets go of one that comes later', async () => {
+  const cancelling = new AbortController();
+  const late = silentAfter('1\n');
+  const [isStaged, stage] = signalled();
+  const open = (): Promise<Readable> => {
+    cancelling.abort();
+    return isStaged.then(() => late);
+  };
+  await expect(load({ chunks: [open], signal: cancelling.signal })).rejects.toMatchObject({
+    name: 'AbortError',
+  });
+  stage();
+  await vi.waitUntil(() => late.destroyed);
 });

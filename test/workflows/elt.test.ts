@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
+import type { temporal } from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import Database from 'better-sqlite3';
@@ -15,9 +16,11 @@ import { makeNorthwind, northwindScripts } from '../../src/dev/northwind.js';
 import type { BatchRecord } from '../../src/domain/model.js';
 import type { AuditReader } from '../../src/engines/contract.js';
 import { engine } from '../../src/engines/sqlite/index.js';
+import { LOAD_PATIENCE_MS } from '../../src/engines/sqlite/transfer/openForLoad.js';
 import { BatchtrailPlugin } from '../../src/plugin.js';
 import { connectClient, connectWorker } from '../support/temporal.js';
 
+type ScheduledActivity = temporal.api.history.v1.IActivityTaskScheduledEventAttributes;
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
 const taskQueue = `elt-${randomUUID()}`;
@@ -83,13 +86,24 @@ function resultOf({ workflowId, runId }: Run): Promise<unknown> {
   return client.workflow.getHandle(workflowId, runId).result();
 }
 
-/** What a failed run says to people. */
 /** The activity of that type that waits or is at work; undefined when there is none. */
 async function pending({ workflowId, runId }: Run, type: string): Promise<PendingActivity | undefined> {
   const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
   return raw.pendingActivities?.find(({ activityType }) => activityType?.name === type);
 }
 
+/** Whether all extractions are at their load, which is when they tell of rows. */
+async function areLoading({ workflowId, runId }: Run): Promise<boolean> {
+  const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
+  const steps = raw.pendingActivities ?? [];
+  const isLoading = ({ heartbeatDetails }: PendingActivity): boolean =>
+    heartbeatDetails?.payloads?.some(
+      (told) => defaultPayloadConverter.fromPayload<{ rows?: number } | null>(told)?.rows === 0,
+    ) ?? false;
+  return steps.length > 0 && steps.every(isLoading);
+}
+
+/** What a failed run says to people. */
 async function failureOf(run: Run): Promise<ApplicationFailure> {
   const error = await resultOf(run).then(
     () => undefined,
@@ -257,6 +271,25 @@ describe('elt', () => {
     mart.close();
   });
 
+  it('loads from a file into the same one, also when another program made it', async () => {
+    const shop = database('lake/Shop.db');
+    shop.exec('CREATE TABLE Orders (ID INTEGER); INSERT INTO Orders VALUES (1), (2)');
+    shop.close();
+    writeFileSync(
+      join(folder, 'scripts', 'Shop.Count.sql'),
+      'CREATE TABLE Shop.Counted AS SELECT count(*) AS n, @CurrentBatchID AS BatchID FROM Shop.stg_Orders',
+    );
+    const run = await start('elt', {
+      ...{ pipeline: 'Shop', source: 'own', target: 'own', transform: 'Shop.Count' },
+      tables: [{ from: 'Shop.Orders', to: 'Shop.stg_Orders' }],
+      countTable: 'Shop.Counted',
+    });
+    expect(await resultOf(run)).toEqual({ rowsProcessed: 1 });
+    const staged = database('lake/Shop.db');
+    expect(staged.prepare('SELECT n FROM Counted').pluck().get()).toBe(2);
+    staged.close();
+  });
+
   const KEYS = 'pipeline, source, target, tables, transform, countTable';
   it.each<[string, unknown, string, string]>([
     ['no input', undefined, 'BadInput', `elt input must be an object with ${KEYS}, not nothing`],
@@ -360,6 +393,22 @@ describe('elt', () => {
     staging.close();
   });
 
+  it('fails at once on a row that the staging table refuses, also while there is more to read', async () => {
+    const source = database('northwind/dbo.db');
+    source.exec(`CREATE TABLE Many (ID INTEGER);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) INSERT INTO Many SELECT i FROM n`);
+    source.close();
+    const staging = database('lake/Staging.db');
+    staging.exec('CREATE TABLE stg_Many (ID INTEGER CHECK (ID <> 5), BatchID INTEGER)');
+    staging.close();
+    const tables = [{ from: 'dbo.Many', to: 'Staging.stg_Many' }];
+    const run = await start('elt', { ...NORTHWIND, tables });
+    expect(await failureOf(run)).toMatchObject({
+      type: 'RowsRejected',
+      message: expect.stringContaining('Staging.stg_Many: the target refuses row 5 of chunk 0') as unknown,
+    });
+  });
+
   it('fails at once on a transform that is not there, and names the file', async () => {
     const run = await start('elt', { ...NORTHWIND, transform: 'DWH.Missing' });
     expect(await failureOf(run)).toMatchObject({
@@ -400,6 +449,7 @@ describe('elt', () => {
   });
 
   it('stops the other extractions when one fails', async () => {
+    await resultOf(await start('elt', NORTHWIND));
     const other = database('lake/Staging.db');
     other.exec('BEGIN IMMEDIATE');
     const tables = [NORTHWIND.tables[0], { from: 'dbo.Gone', to: 'Staging.stg_Gone' }];
@@ -412,11 +462,20 @@ describe('elt', () => {
     expect(ends.map(({ EventType }) => EventType).sort()).toEqual(['cancelled', 'failure']);
   });
 
+  it('gives an extraction more time than it waits for other loads into its file', async () => {
+    const run = await start('elt', NORTHWIND);
+    await resultOf(run);
+    const { startToCloseTimeout } = await scheduled('extractTable', run);
+    // For the file's log, to begin, and to commit.
+    expect(Number(startToCloseTimeout!.seconds) * 1_000).toBeGreaterThan(3 * LOAD_PATIENCE_MS);
+  });
+
   it('ends as cancelled when it is cancelled', async () => {
+    await resultOf(await start('elt', NORTHWIND));
     const other = database('lake/Staging.db');
     other.exec('BEGIN IMMEDIATE');
     const run = await start('elt', NORTHWIND);
-    await vi.waitUntil(() => pending(run, 'extractTable'), 60_000);
+    await vi.waitUntil(() => areLoading(run), 60_000);
     await client.workflow.getHandle(run.workflowId).cancel();
     await expect(resultOf(run)).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
     other.exec('ROLLBACK');
@@ -475,19 +534,23 @@ function readable(history: object): string {
   });
 }
 
+/** How this step was scheduled first. */
+async function scheduled(step: string, run: Run): Promise<ScheduledActivity> {
+  const { events } = await client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
+  return events!
+    .map(({ activityTaskScheduledEventAttributes: activity }) => activity)
+    .find((activity) => activity?.activityType?.name === step)!;
+}
+
 /** Resets a run to the workflow task that first scheduled this step. */
 async function resetTo(step: string, run: Run): Promise<Run> {
-  const { events } = await client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
-  const scheduled = events!.find(
-    ({ activityTaskScheduledEventAttributes: activity }) => activity?.activityType?.name === step,
-  );
+  const { workflowTaskCompletedEventId } = await scheduled(step, run);
   const { runId } = await client.workflowService.resetWorkflowExecution({
     namespace: 'default',
     workflowExecution: run,
     requestId: randomUUID(),
     reason: 'test',
-    workflowTaskFinishEventId:
-      scheduled!.activityTaskScheduledEventAttributes!.workflowTaskCompletedEventId ?? null,
+    workflowTaskFinishEventId: workflowTaskCompletedEventId ?? null,
   });
   return { workflowId: run.workflowId, runId };
 }

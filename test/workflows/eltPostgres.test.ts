@@ -328,6 +328,29 @@ describe.skipIf(!server)('PostgreSQL', () => {
       expect(await warehouse.unstage(owner)).toBe(0);
       expect([await of('s3.a'), await of('s3.b')]).toEqual([[['1', '1'], ['9', '1']], [['1', '1']]]); // prettier-ignore
     });
+
+    it("stay where they may be another audit's with the same number", async () => {
+      const own = { ...owner, logID: 11 };
+      await stageRows(warehouse, 'S4.a', own, [1, 2]);
+      await db.query('DELETE FROM s4.a');
+      await stageRows(warehouse, 'S4.a', { ...own, storeID: 'another' }, [3, 4]);
+      expect(await warehouse.unstage(own)).toBe(0);
+      expect(await of('s4.a')).toEqual([['3', '11'], ['4', '11']]); // prettier-ignore
+      await db.query("DELETE FROM s4.batchload WHERE storeid = 'another'");
+      expect(await warehouse.unstage(own)).toBe(2);
+    });
+
+    it('are looked for in no table by its name alone', async () => {
+      const own = { ...owner, logID: 12 };
+      await stageRows(warehouse, 'S5.a', own, [1]);
+      await stageRows(warehouse, 'S5.b', own, [2]);
+      await db.query(`CREATE SCHEMA s6; CREATE TABLE s6.batchload (storeid text, logid bigint);
+        DROP TABLE s5.a; CREATE TABLE s5.a (x int); INSERT INTO s5.a VALUES (1)`);
+      expect(await warehouse.staged('store')).toContain(12);
+      expect(await warehouse.unstage(own)).toBe(1);
+      expect(await rows('SELECT x FROM s5.a')).toEqual([['1']]);
+      expect(await warehouse.staged('store')).not.toContain(12);
+    });
   });
 
   it('counts nothing where there is nothing yet, and needs the BatchID', async () => {

@@ -33,7 +33,7 @@ async function findProcedure(session: Session, { schema, name }: TableName): Pro
      ORDER BY 3 DESC, 4 DESC, N.nspname = $1::text DESC, P.proname = $2::text DESC LIMIT 1`,
     [schema, name],
   );
-  const at = `${formatTableName({ schema, name })}`;
+  const at = formatTableName({ schema, name });
   if (!found) {
     throw new NotFound(
       `There is no procedure ${at} in ${session.label}. Create it with one parameter, the BatchID as a bigint, or correct its name`,

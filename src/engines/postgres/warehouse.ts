@@ -1,6 +1,5 @@
 /** PostgreSQL as the target of `elt`: a transform is a procedure. */
-import { findColumn } from '../shared/incoming.js';
-import { BATCH_ID } from '../shared/incoming.js';
+import { BATCH_ID, findColumn } from '../shared/incoming.js';
 import { NO_ROWS, noBatchID } from '../shared/rowCounts.js';
 import type { TableName } from '../../domain/table.js';
 import type { RowCounts, Warehouse, WarehouseOptions } from '../warehouseContract.js';

@@ -68,12 +68,13 @@ export function schemaFile(folder: string, schema: string): string {
 /** Opens one file for writing, and makes it and its folder when they are missing. */
 export async function openForWriting(
   file: string,
-  journal: 'WAL' | 'DELETE' = 'WAL',
+  patienceMs = DEFAULT_PATIENCE_MS,
+  signal?: AbortSignal,
 ): Promise<Database.Database> {
   makeFolder(resolve(file, '..'));
   const db = await open(file, {});
   try {
-    await patiently(() => db.pragma(`journal_mode = ${journal}`));
+    await patiently(() => db.pragma('journal_mode = WAL'), patienceMs, signal);
     db.pragma('synchronous = FULL');
   } catch (error) {
     db.close();

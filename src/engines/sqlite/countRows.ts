@@ -1,12 +1,13 @@
 import type Database from 'better-sqlite3';
 import type { TableName } from '../../domain/table.js';
+import { BATCH_ID } from '../shared/incoming.js';
 import { NO_ROWS, noBatchID } from '../shared/rowCounts.js';
 import type { RowCounts } from '../warehouseContract.js';
 import { quote } from './connect.js';
-import { BATCH_ID, columnsOf, foldCase } from './tables.js';
+import { columnNames, foldCase } from './tables.js';
 
 export function countRows(db: Database.Database, table: TableName, batchID: number): RowCounts {
-  const columns = columnsOf(db, table.name);
+  const columns = columnNames(db, table.name);
   if (columns.size === 0) return NO_ROWS;
   if (!columns.has(foldCase(BATCH_ID))) throw noBatchID(table);
   const name = quote(table.name);

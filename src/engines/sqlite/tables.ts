@@ -3,16 +3,13 @@ import type Database from 'better-sqlite3';
 import { BadInput } from '../../domain/errors.js';
 import { schemaFile } from './connect.js';
 
-/** The column that says which batch a row belongs to. */
-export const BATCH_ID = 'BatchID';
-
 /** SQLite compares names without regard to the case of ASCII letters, and of no others. */
 export function foldCase(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-/** The names of a table's columns as `foldCase` gives them; none when there is no such table. */
-export function columnsOf(db: Database.Database, table: string): Set<string> {
+/** As `foldCase` gives them; none when there is no such table. */
+export function columnNames(db: Database.Database, table: string): Set<string> {
   const names = db.prepare('SELECT name FROM pragma_table_xinfo(?)').pluck().all(table) as string[];
   return new Set(names.map(foldCase));
 }

@@ -2,10 +2,11 @@
 import { basename } from 'node:path';
 import type { SqlRow } from '../../domain/table.js';
 import type { TargetReader } from '../targetReaderContract.js';
+import { BATCH_ID } from '../shared/incoming.js';
 import { SqlTargetReader, targetTables } from '../shared/targetReader.js';
 import { folderOf, openForReading, patiently, schemaFiles } from './connect.js';
 import { query } from './query.js';
-import { BATCH_ID, isReserved } from './tables.js';
+import { isReserved } from './tables.js';
 
 export async function openTargetReader({ url }: { readonly url: string }): Promise<TargetReader> {
   const folder = folderOf(url);

@@ -5,10 +5,11 @@ import type { TableName } from '../../domain/table.js';
 import { NO_ROWS } from '../shared/rowCounts.js';
 import type { BatchKey, Load, TransferTarget } from '../transferContract.js';
 import type { RowCounts, Warehouse, WarehouseOptions } from '../warehouseContract.js';
-import { folderOf, openForReading, openForWriting, patiently, schemaFile, schemaFiles } from './connect.js';
+import { folderOf, openForReading, patiently, schemaFile, schemaFiles } from './connect.js';
 import { countRows } from './countRows.js';
 import { stagedIn, unstageFrom } from './staged.js';
 import { isReserved, pipelineFile } from './tables.js';
+import { openForLoad } from './transfer/openForLoad.js';
 import { openTarget } from './transfer/target.js';
 import { runTransform } from './transform.js';
 
@@ -27,11 +28,15 @@ class SqliteWarehouse implements Warehouse {
     this.label = `sqlite:${basename(folder)}`;
   }
 
-  async load(load: Load): Promise<void> {
-    const files = load.tables.map(({ to }) => pipelineFile(this.folder, to.schema));
-    // The tables of a batch are loaded at once, each by itself: a new file gets its log before, and not under a load.
-    for (const file of files) if (!existsSync(file)) (await openForWriting(file)).close();
-    await this.target.load(load);
+  /** A file that other programs made may have no log yet, and gets none while its snapshot is open. */
+  async beforeReading({ schema }: TableName): Promise<void> {
+    const { label, options } = this;
+    const file = pipelineFile(this.folder, schema);
+    if (existsSync(file)) (await openForLoad({ file, label, signal: options.signal })).close();
+  }
+
+  load(load: Load): Promise<void> {
+    return this.target.load(load);
   }
 
   async staged(storeID: string): Promise<number[]> {

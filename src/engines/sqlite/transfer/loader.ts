@@ -1,6 +1,5 @@
 /** The thread that loads a batch's tables into their file, in one transaction. `loaderThread.ts` starts and answers it. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
 import { BadInput } from '../../../domain/errors.js';
@@ -9,16 +8,12 @@ import type { FittedColumn } from '../../shared/incoming.js';
 import { fittedColumn } from '../../shared/incoming.js';
 import { checkNotOlder, takeOver } from '../../shared/intervals.js';
 import type { Claim } from '../../transferContract.js';
-import { isBusy, openForWriting, patiently } from '../connect.js';
-import { lockedError } from '../tables.js';
 import { fullName, Ledger } from './ledger.js';
 import { loadChunks } from './loadChunks.js';
 import type { Answer, Order, OrderedTable, Question, Report } from './loaderThread.js';
+import { openForLoad, whenFree } from './openForLoad.js';
 import { packError } from './passedError.js';
 import { nameOf, prepareTable } from './tables.js';
-
-/** Batches that load into one file do so one after the other. */
-const PATIENCE_MS = 60 * 60_000;
 
 const port = parentPort!;
 const order = workerData as Order;
@@ -32,25 +27,16 @@ function report(message: Report): void {
 }
 
 async function load(): Promise<void> {
-  const { file, tables } = order;
-  // A file that is new has no readers whom a log would let go on, and needs not be written twice.
-  const isNew = !existsSync(file);
-  const db = await openForWriting(file, isNew ? 'DELETE' : 'WAL');
+  const { tables } = order;
+  const db = await openForLoad(order);
   try {
-    await begin(db);
+    await whenFree(() => db.exec('BEGIN IMMEDIATE'), order);
     for (const [index, table] of tables.entries()) await loadTable(db, table, index);
-    db.exec('COMMIT');
-    if (isNew) await patiently(() => db.pragma('journal_mode = WAL'));
+    await whenFree(() => db.exec('COMMIT'), order);
   } finally {
     // Rolls back what was not committed.
     db.close();
   }
-}
-
-async function begin(db: Database.Database): Promise<void> {
-  await patiently(() => db.exec('BEGIN IMMEDIATE'), PATIENCE_MS).catch((error: unknown) => {
-    throw isBusy(error) ? lockedError(order.label, [order.tables[0]!.to.schema], error) : error;
-  });
 }
 
 async function loadTable(db: Database.Database, table: OrderedTable, index: number): Promise<void> {

@@ -4,13 +4,14 @@
  * the thread asks for them.
  */
 import { on } from 'node:events';
+import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { ownThread } from '../../../ownScript.js';
 import type { Load, LoadCounts, LoadingTable } from '../../transferContract.js';
 import type { PassedError } from './passedError.js';
 import { unpackError } from './passedError.js';
 
-/** Rows are garbage soon. Their heap is no larger than this; what is old has no bound, because a row may be of any size. */
+/** Rows are garbage soon. Their heap is no larger than this; what is old has Node's own bound, because a row may be of any size. */
 const YOUNG_MB = 8;
 
 export interface Order extends Pick<Load, 'batch' | 'replaces' | 'mode' | 'allowRejected'> {
@@ -44,20 +45,26 @@ export async function loadInThread(order: Order, load: Load, signal: AbortSignal
     ...{ workerData: order, execArgv: nodeArguments },
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
-  const pieces = piecesOf(load);
+  const pieces = new Pieces(load);
+  const failed = new AbortController();
+  // A source may be silent for long, and the thread has found something, or died, meanwhile: no report waits for an answer.
+  const answer = (coming: Promise<Answer | void>): void => {
+    coming.then(
+      (piece) => thread.postMessage(piece, piece ? [piece.buffer] : []),
+      (error: unknown) => failed.abort(error),
+    );
+  };
   try {
-    const reports = on(thread, 'message', { signal, close: ['exit'] });
+    const stopped = AbortSignal.any([signal, failed.signal]);
+    const reports = on(thread, 'message', { signal: stopped, close: ['exit'] });
     for await (const [report] of reports as AsyncIterable<[Report]>) {
       switch (report.is) {
-        case 'next': {
+        case 'next':
           load.onProgress(report.rows);
-          const piece: Answer = (await pieces.next()).value;
-          thread.postMessage(piece, piece ? [piece.buffer] : []);
+          answer(pieces.next());
           break;
-        }
         case 'verify':
-          await load.verify(load.tables[report.table]!, report.counts);
-          thread.postMessage(undefined);
+          answer(load.verify(load.tables[report.table]!, report.counts));
           break;
         case 'failed':
           throw unpackError(report.error);
@@ -66,15 +73,42 @@ export async function loadInThread(order: Order, load: Load, signal: AbortSignal
       }
     }
     throw new Error(`${order.label}: the thread that loads has ended, and does not say why`);
+  } catch (error) {
+    throw failed.signal.aborted ? failed.signal.reason : error;
   } finally {
-    await Promise.all([pieces.return(undefined), thread.terminate()]);
+    pieces.letGo();
+    await thread.terminate();
   }
 }
 
-/** Copies, because what is sent to a thread is gone here, and a stream may use its memory again. */
-async function* piecesOf({ tables }: Load): AsyncGenerator<Answer, undefined> {
-  for (const { open } of tables.flatMap(({ chunks }) => chunks)) {
-    for await (const piece of await open()) yield new Uint8Array(piece as Buffer);
-    yield undefined;
+/** The bytes of all chunks, one after the other, and nothing at the end of each. */
+class Pieces {
+  readonly #all: AsyncGenerator<Answer, undefined>;
+  #open: Readable | undefined;
+  #isLetGo = false;
+
+  constructor(load: Load) {
+    this.#all = this.#read(load);
+  }
+
+  async next(): Promise<Answer> {
+    return (await this.#all.next()).value;
+  }
+
+  /** At once, whatever is still waited for. */
+  letGo(): void {
+    this.#isLetGo = true;
+    this.#open?.destroy();
+  }
+
+  /** Copies, because what is sent to a thread is gone here, and a stream may use its memory again. */
+  async *#read({ tables }: Load): AsyncGenerator<Answer, undefined> {
+    for (const { open } of tables.flatMap(({ chunks }) => chunks)) {
+      this.#open = await open();
+      // It was opened when nobody wanted it any more.
+      if (this.#isLetGo) this.#open.destroy();
+      for await (const piece of this.#open) yield new Uint8Array(piece as Buffer);
+      yield undefined;
+    }
   }
 }

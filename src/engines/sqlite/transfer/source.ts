@@ -22,7 +22,7 @@ import type {
   TransferSource,
 } from '../../transferContract.js';
 import { folderOf, openForReading, patiently, quote, schemaFile, schemaFiles } from '../connect.js';
-import { columnsOf, tablesOf } from '../tables.js';
+import { columnNames, tablesOf } from '../tables.js';
 import { isNoTime, isWithin } from './cursor.js';
 import { typeOf } from './types.js';
 import { fieldWriter, showValue } from './values.js';
@@ -43,6 +43,7 @@ export async function openSource({ url, signal }: PlaceOptions): Promise<Transfe
 class SqliteSnapshot implements Snapshot {
   readonly id = '';
   readonly #files = new Map<string, Database.Database>();
+  readonly #reading = new Set<IterableIterator<SqlValue[]>>();
 
   constructor(
     readonly folder: string,
@@ -139,7 +140,9 @@ class SqliteSnapshot implements Snapshot {
       const db = this.#files.get(selection.table.schema)!;
       const { sql, values } = rowsOf(selection, columns.map(({ name }) => quote(name)).join(', '));
       const statement = db.prepare(sql).raw().safeIntegers();
-      for (const row of statement.iterate(values) as Iterable<SqlValue[]>) {
+      const found = statement.iterate(values) as IterableIterator<SqlValue[]>;
+      this.#reading.add(found);
+      for (const row of found) {
         if (++sent % 1_000 === 0) this.signal.throwIfAborted();
         yield writers.map((write, index) => write(row[index]!));
       }
@@ -150,12 +153,14 @@ class SqliteSnapshot implements Snapshot {
   async keepAlive(): Promise<void> {}
 
   async close(): Promise<void> {
+    // What nobody reads to its end keeps its connection from being closed.
+    for (const rows of this.#reading) rows.return!();
     for (const db of this.#files.values()) db.close();
   }
 
   async #open(table: TableName): Promise<Database.Database> {
     const db = this.#files.get(table.schema) ?? (await this.#begin(table));
-    if (columnsOf(db, table.name).size > 0) return db;
+    if (columnNames(db, table.name).size > 0) return db;
     const known = tablesOf(db).map((name) => formatTableName({ ...table, name }));
     throw new NotFound(
       `There is no table ${formatTableName(table)} in ${this.label}. Tables in ${table.schema}: ${known.join(', ') || 'none'}`,

@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3';
 import type { Column } from '../../../domain/columnType.js';
 import type { TableName } from '../../../domain/table.js';
 import type { FittedColumn } from '../../shared/incoming.js';
-import { BATCH_ID, fitColumns, fittedColumn, LOADED_AT } from '../../shared/incoming.js';
+import { BATCH_ID, findColumn, fitColumns, fittedColumn, LOADED_AT } from '../../shared/incoming.js';
 import type { IncomingTable } from '../../transferContract.js';
 import { quote } from '../connect.js';
 import { declaredType, typeOf } from './types.js';
@@ -32,9 +32,10 @@ export function prepareTable(db: Database.Database, name: string, table: Incomin
   const existing = columnsOf(db, name);
   const columns = fitColumns(table, existing);
   if (existing) {
-    for (const column of columns) {
-      if (column.isMissing) db.exec(`ALTER TABLE ${quote(name)} ADD COLUMN ${definition(column)}`);
-    }
+    const missing = columns.filter(({ isMissing }) => isMissing).map(definition);
+    // The rows that are there have none.
+    if (!findColumn(existing, LOADED_AT)) missing.push(`${LOADED_AT} TIMESTAMPTZ`);
+    for (const column of missing) db.exec(`ALTER TABLE ${quote(name)} ADD COLUMN ${column}`);
   } else {
     const own = [`${BATCH_ID} INTEGER NOT NULL`, `${LOADED_AT} TIMESTAMPTZ NOT NULL`];
     db.exec(`CREATE TABLE ${quote(name)} (${[...columns.map(definition), ...own].join(', ')})`);
