@@ -1,12 +1,13 @@
 /**
  * Activities that go on when they have given their slot back: they keep something open for other steps, and those need the
- * slots. Nothing else of them differs, for who waits for them and for the audit.
+ * slots. For who waits for them and for the audit they end as all others do. A pause or a reset does not end them.
  */
 import type { Context } from '@temporalio/activity';
 import { CompleteAsyncError } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { ActivityCancelledError, ActivityNotFoundError } from '@temporalio/client';
 import { CancelledFailure, ensureApplicationFailure } from '@temporalio/common';
+import { isCancellation } from './attemptEnd.js';
 
 /** The answer to a beat says that the activity is cancelled, so that is known after this time. */
 const BEAT_MS = 1_000;
@@ -55,6 +56,12 @@ async function goOnAndReport(
   const { activity } = client;
   const tell = (message: () => Promise<void>): Promise<void> =>
     client.withDeadline(Date.now() + ANSWER_MS, message);
+  const tellFailure = (error: unknown): Promise<void> =>
+    tell(() =>
+      isCancellation(error, ending.signal)
+        ? activity.reportCancellation(taskToken)
+        : activity.fail(taskToken, ensureApplicationFailure(error)),
+    );
   const beat = (): void =>
     void tell(() => activity.heartbeat(taskToken)).catch((error: unknown) => {
       if (error instanceof ActivityCancelledError) ending.abort(new CancelledFailure('CANCELLED'));
@@ -64,10 +71,7 @@ async function goOnAndReport(
     });
   const beating = setInterval(beat, BEAT_MS);
   try {
-    await work(ending.signal).then(
-      (result) => tell(() => activity.complete(taskToken, result)),
-      (error: unknown) => tell(() => activity.fail(taskToken, ensureApplicationFailure(error))),
-    );
+    await work(ending.signal).then((result) => tell(() => activity.complete(taskToken, result)), tellFailure);
   } catch (error) {
     if (!(error instanceof ActivityNotFoundError))
       log.warn('Temporal could not be told how an activity ended', { error });
