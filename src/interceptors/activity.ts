@@ -56,7 +56,7 @@ async function auditAttempt(
     if (error instanceof GoesOn) {
       // There it beats in another way, until its end is reported.
       const withoutBeats = (recorded: Promise<void>): Promise<void> => recorded;
-      outside.goOn(context, (signal) =>
+      outside.goOn(context, batch, (signal) =>
         untilRecorded({ ...attempt, signal }, () => error.work(signal), withoutBeats),
       );
     }
