@@ -137,6 +137,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     this.#running.add(worker);
     const { client } = worker;
     const place = worker.options;
+    this.#outsideSlots.workerStarts(worker);
     await this.#auditor.workerStarts(client, place);
     const watch = setInterval(() => {
       if (ENDING.includes(worker.getState())) this.#auditor.workerStops(place);
@@ -147,7 +148,7 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       clearInterval(watch);
       // Between two looks it may have come to its end.
       this.#auditor.workerStops(place);
-      await this.#outsideSlots.end(client);
+      await this.#outsideSlots.workerStopped(worker);
       await this.#auditor.workerStopped(client, place);
       if (this.#ownConnections.has(client.connection)) await client.connection.close();
     }

@@ -15,6 +15,8 @@ import { withSnapshot } from './reading.js';
 import { Turns } from './turns.js';
 
 const KEEP_ALIVE_MS = 1_000;
+/** So long the source has for the end of its transaction. */
+const LEAVE_MS = 2_000;
 /** A source has room for so many connections only, and the slots limit these no longer. */
 const turns = new Turns(20);
 
@@ -29,23 +31,35 @@ export function holdSnapshot(connections: Connections, step: HoldStep): never {
   });
 }
 
-/** Until the signal ends. */
-function hold(
+/** Until the signal ends. Answers how long that was. */
+async function hold(
   connections: Connections,
   { source, extraction }: HoldStep,
   signal: AbortSignal,
 ): Promise<number> {
   const openedAt = Date.now();
-  // What is open ends in its own way, and is not cut off by the signal.
-  const place = { role: 'openSource', name: source, signal: new AbortController().signal } as const;
-  return withPlace(connections, place, (from) =>
-    withSnapshot(from, undefined, async (snapshot) => {
-      batchStep().rows({ source: from.label });
-      await signalWorkflow({ extraction, snapshot: snapshot.id });
-      while (await pause(KEEP_ALIVE_MS, signal)) await snapshot.keepAlive();
-      return Date.now() - openedAt;
-    }),
-  );
+  const place = { role: 'openSource', name: source, signal: later(signal) } as const;
+  try {
+    await withPlace(connections, place, (from) =>
+      withSnapshot(from, undefined, async (snapshot) => {
+        batchStep().rows({ source: from.label });
+        await signalWorkflow({ extraction, snapshot: snapshot.id });
+        while (await pause(KEEP_ALIVE_MS, signal)) await snapshot.keepAlive();
+      }),
+    );
+  } catch (error) {
+    // What is cut off fails, and nobody needs it any more.
+    if (!signal.aborted) throw error;
+  }
+  return Date.now() - openedAt;
+}
+
+/** What is open ends in its own way when the signal does, and is cut off only if it has not by then. */
+function later(signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  const wait = (): void => void setTimeout(() => late.abort(signal.reason), LEAVE_MS).unref();
+  signal.addEventListener('abort', wait, { once: true });
+  return late.signal;
 }
 
 async function signalWorkflow(signal: SnapshotSignal): Promise<void> {

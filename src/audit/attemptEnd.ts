@@ -17,12 +17,18 @@ export interface AttemptEndFacts {
 /** What the server assumes where a policy says nothing. */
 const SERVER_DEFAULTS = { initialIntervalMs: 1_000, backoffCoefficient: 2, longestInterval: 100 };
 
-export function attemptEnd(error: unknown, context: Context): AttemptEndFacts {
+/** The signal is the one that ends the attempt when the activity is cancelled. */
+export function attemptEnd(
+  error: unknown,
+  { info, cancellationDetails }: Context,
+  signal: AbortSignal,
+): AttemptEndFacts {
   const described = describeError(error);
-  if (isCancelled(error, context)) {
+  // Pausing or resetting an activity cancels the attempt and not the activity.
+  const goesOn = cancellationDetails?.paused || cancellationDetails?.reset;
+  if (!goesOn && isCancellation(error, signal)) {
     return { type: 'cancelled', error: described, retryStatus: null, nextRetryAt: null };
   }
-  const { info } = context;
   const outcome = predictOutcome({
     attempt: info.attempt,
     errorType: errorType(error),
@@ -53,14 +59,12 @@ function wishedDelay({ nextRetryDelay }: ApplicationFailure): number | undefined
   }
 }
 
-/** Pausing or resetting an activity, or shutting its worker down, cancels the attempt and not the activity. */
-function isCancelled(error: unknown, { cancellationSignal, cancellationDetails }: Context): boolean {
-  const isCancellation =
-    error instanceof CancelledFailure || (error instanceof Error && error.name === 'AbortError');
-  if (!isCancellation || !cancellationSignal.aborted) return false;
-  const reason = (cancellationSignal.reason as Error | undefined)?.message;
-  const goesOn = cancellationDetails?.paused || cancellationDetails?.reset;
-  return !goesOn && (reason === 'CANCELLED' || reason === 'NOT_FOUND');
+/** Whether the error comes of the activity's cancellation. Shutting its worker down cancels the attempt only. */
+export function isCancellation(error: unknown, signal: AbortSignal): boolean {
+  const saysSo = error instanceof CancelledFailure || (error instanceof Error && error.name === 'AbortError');
+  if (!saysSo || !signal.aborted) return false;
+  const reason = (signal.reason as Error | undefined)?.message;
+  return reason === 'CANCELLED' || reason === 'NOT_FOUND';
 }
 
 function policyOf({ retryPolicy = {} }: Info) {

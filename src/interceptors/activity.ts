@@ -49,14 +49,16 @@ async function auditAttempt(
   });
   const begun = step.begin();
   if (recorder.options.strict) await heartbeats.during(begun);
-  const attempt = { recorder, context, step };
+  const attempt = { recorder, context, step, signal: context.cancellationSignal };
   try {
     return await untilRecorded(attempt, work, (recorded) => heartbeats.during(recorded));
   } catch (error) {
     if (error instanceof GoesOn) {
       // There it beats in another way, until its end is reported.
       const withoutBeats = (recorded: Promise<void>): Promise<void> => recorded;
-      outside.goOn(context, (signal) => untilRecorded(attempt, () => error.work(signal), withoutBeats));
+      outside.goOn(context, batch, (signal) =>
+        untilRecorded({ ...attempt, signal }, () => error.work(signal), withoutBeats),
+      );
     }
     throw error;
   }
@@ -66,11 +68,13 @@ interface Attempt {
   readonly recorder: Recorder;
   readonly context: Context;
   readonly step: StepAttempt;
+  /** Ends it when the activity is cancelled. */
+  readonly signal: AbortSignal;
 }
 
 /** What comes of the work, as soon as that is durable. */
 async function untilRecorded(
-  { recorder, context, step }: Attempt,
+  { recorder, context, step, signal }: Attempt,
   work: () => Promise<unknown>,
   patiently: (recorded: Promise<void>) => Promise<void>,
 ): Promise<unknown> {
@@ -85,7 +89,7 @@ async function untilRecorded(
       await patiently(step.flush());
       throw error;
     }
-    const end = attemptEnd(error, context);
+    const end = attemptEnd(error, context, signal);
     await patiently(step.failed(end));
     if (isStandalone(info) && end.type !== 'retry') {
       await closeStandalone(recorder, info, end.type === 'cancelled' ? 'Cancelled' : 'Error', end.error);

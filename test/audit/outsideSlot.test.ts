@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { ActivityCancelledError, ActivityNotFoundError } from '@temporalio/client';
+import type { Logger } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import type { LogEntry } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { GoesOn } from '../../src/audit/outsideSlot.js';
+import type { BatchRecord } from '../../src/domain/model.js';
 import { engine } from '../../src/engines/sqlite/index.js';
 import { BatchtrailPlugin } from '../../src/plugin.js';
 
@@ -22,14 +26,18 @@ afterEach(async () => {
 });
 
 /** What the audit's database says of the activity. */
-async function recorded(): Promise<string[]> {
+async function audited(): Promise<BatchRecord> {
   const audit = await engine.openAuditReader({ url: `sqlite:${folder}` });
   try {
-    const { events } = (await audit.batch(1))!;
-    return events.map(({ EventType, ErrorType }) => [EventType, ErrorType].filter(Boolean).join(' '));
+    return (await audit.batch(1))!;
   } finally {
     await audit.close();
   }
+}
+
+async function recorded(): Promise<string[]> {
+  const { events } = await audited();
+  return events.map(({ EventType, ErrorType }) => [EventType, ErrorType].filter(Boolean).join(' '));
 }
 
 /** Runs it as a worker does. Answers what Temporal was told of its end, and what the audit had of it by then. */
@@ -39,12 +47,22 @@ async function told(
 ): Promise<unknown> {
   let tell!: (what: unknown) => void;
   const end = new Promise((resolve) => (tell = resolve));
+  await goOn(work, {
+    heartbeat,
+    complete: async (_: Uint8Array, result: unknown) => tell({ result, recorded: await recorded() }),
+    fail: async (_: Uint8Array, error: Error) => tell({ error: error.message, recorded: await recorded() }),
+  });
+  return end;
+}
+
+/** Returns when it has left its slot. */
+async function goOn(
+  work: (signal: AbortSignal) => Promise<unknown>,
+  activity: object,
+  logger: Logger = new DefaultLogger(),
+): Promise<void> {
   const client = {
-    activity: {
-      heartbeat,
-      complete: async (_: Uint8Array, result: unknown) => tell({ result, recorded: await recorded() }),
-      fail: async (_: Uint8Array, error: Error) => tell({ error: error.message, recorded: await recorded() }),
-    },
+    activity,
     withDeadline: (_: number, call: () => Promise<unknown>) => call(),
     withAbortSignal: (_: AbortSignal, call: () => Promise<unknown>) => call(),
   } as unknown as Client;
@@ -54,6 +72,7 @@ async function told(
   };
   const environment = new MockActivityEnvironment(info, {
     client,
+    logger,
     interceptors: [plugin.activityInterceptor],
   });
   await expect(
@@ -61,7 +80,6 @@ async function told(
       throw new GoesOn(work);
     }),
   ).rejects.toBeInstanceOf(GoesOn);
-  return end;
 }
 
 const untilAborted = (signal: AbortSignal): Promise<string> =>
@@ -91,4 +109,17 @@ it.each([
   });
   expect(await told(untilAborted, heartbeat)).toMatchObject({ result: reason });
   expect(heartbeat.mock.calls.length).toBeGreaterThanOrEqual(2);
+});
+
+it('says of which batch Temporal could not be told', async () => {
+  const lines: LogEntry[] = [];
+  const logger = new DefaultLogger('WARN', (line) => lines.push(line));
+  const complete = async (): Promise<void> => {
+    throw new Error('not now');
+  };
+  await goOn(async () => 'held', { complete }, logger);
+  await expect.poll(() => lines).toHaveLength(1);
+  const { WorkflowID, RunID } = (await audited()).batch;
+  expect(lines[0]!.message).toBe('Temporal could not be told how an activity ended');
+  expect(lines[0]!.meta).toMatchObject({ LogID: 1, WorkflowID, RunID });
 });

@@ -1,4 +1,11 @@
-import { condition, defineSignal, proxyActivities, setHandler, sleep } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  condition,
+  defineSignal,
+  proxyActivities,
+  setHandler,
+  sleep,
+} from '@temporalio/workflow';
 import { logStep } from '../../src/workflow.js';
 import type { activities } from '../endings/activities.js';
 
@@ -36,6 +43,16 @@ export async function signalled(): Promise<void> {
   await step();
   await condition(() => proceeding);
   await step();
+}
+
+/** A step whose end is waited for, also when it is cancelled. */
+export async function awaitedStep(): Promise<void> {
+  await proxyActivities<typeof activities>({
+    startToCloseTimeout: '10 minutes',
+    heartbeatTimeout: '5 seconds',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: { maximumAttempts: 1 },
+  }).step();
 }
 
 /** Moves on by timers alone. */

@@ -1,7 +1,9 @@
 /** The snapshot that a transfer from PostgreSQL reads: what holding it costs, and what becomes of it. */
+import type { WorkflowFailedError } from '@temporalio/client';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PipelineEvent } from '../../src/domain/model.js';
+import { openSource } from '../../src/engines/postgres/transfer/source.js';
 import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import type { Run } from './rig.js';
@@ -139,6 +141,72 @@ describe.skipIf(!server)('holding a snapshot', () => {
       .map(({ timerStartedEventAttributes }) => timerStartedEventAttributes?.startToFireTimeout?.seconds)
       .filter((seconds) => seconds !== undefined);
     expect(pauses.slice(0, 4).map(Number)).toEqual([1, 2, 4, 8]);
+  });
+
+  describe('of a source that falls silent', () => {
+    afterEach(async () => {
+      await proxy.cut();
+      await proxy.mend();
+    });
+
+    /** A run that extracts, whose holder waits for an answer. */
+    async function silenced(to: string): Promise<Run> {
+      const run = await startedExtracting(to, 'far');
+      proxy.silence();
+      await vi.waitUntil(() => proxy.unanswered > 0, { timeout: 10_000, interval: 50 });
+      return run;
+    }
+
+    it('is given up after a while, and all is extracted again', async () => {
+      const run = await silenced('f');
+      await vi.waitUntil(async () => endsOf(await holderEvents(run)).length > 0, {
+        timeout: 60_000,
+        interval: 200,
+      });
+      expect(endsOf(await holderEvents(run))).toMatchObject([
+        { EventType: 'failure', ErrorType: 'SnapshotLost' },
+      ]);
+      await open();
+      await expectOnce(run, 'f');
+    });
+
+    it('ends with its run, when that is cancelled', async () => {
+      const run = await silenced('g');
+      await rig.client.workflow.getHandle(run.workflowId).cancel();
+      const end = rig.resultOf(run).then(
+        () => 'done',
+        (error: WorkflowFailedError) => error.cause?.name,
+      );
+      expect(await Promise.race([end, limit(20_000)])).toBe('CancelledFailure');
+      const { batch, events } = await rig.batchOf(run);
+      expect(batch.Status).toBe('Cancelled');
+      expect(endsOf(events.filter(({ StepName }) => StepName === 'holdSnapshot'))).toMatchObject([
+        { EventType: 'success', Witness: 'both' },
+      ]);
+    });
+
+    it('ends with its worker', async () => {
+      const run = await silenced('h');
+      expect(await Promise.race([rig.stopWorker(), limit(20_000)])).toBeUndefined();
+      expect(endsOf(await holderEvents(run))).toMatchObject([
+        { ErrorType: 'SnapshotLost', ErrorMessage: expect.stringContaining('shut down') as unknown },
+      ]);
+      await open();
+      await rig.startWorker(rig.connections);
+      await expectOnce(run, 'h');
+      const { events } = await rig.batchOf(run);
+      expect(endsOf(events.filter(({ StepName }) => StepName === 'holdSnapshot'))).toMatchObject([
+        { EventType: 'failure', Witness: 'both' },
+        { EventType: 'success', Witness: 'both' },
+      ]);
+    });
+
+    it('is closed without its answer', async () => {
+      const source = await openSource({ ...rig.connections['far']!, signal: new AbortController().signal });
+      const snapshot = await source.openSnapshot();
+      proxy.silence();
+      expect(await Promise.race([snapshot.close(), limit(20_000)])).toBeUndefined();
+    });
   });
 });
 

@@ -1,4 +1,4 @@
-/** Stands between a client and a server, which is away while the proxy is cut. */
+/** Stands between a client and a server, which is away while the proxy is cut, and may fall silent. */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
@@ -6,6 +6,7 @@ export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   #port = 0;
+  #unanswered = 0;
 
   private constructor(readonly target: string) {}
 
@@ -20,7 +21,8 @@ export class TcpProxy {
   }
 
   async mend(): Promise<void> {
-    const server = createServer((incoming) => {
+    // What is silent does not answer the end of a connection either.
+    const server = createServer({ allowHalfOpen: true }, (incoming) => {
       const [host, port] = this.target.split(':');
       const outgoing = connect(Number(port), host);
       incoming.pipe(outgoing).pipe(incoming);
@@ -44,6 +46,20 @@ export class TcpProxy {
     const closed = new Promise((resolve) => this.#server!.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** Nothing comes through the connections that are open any more, and nobody is told. Those that come later are well. */
+  silence(): void {
+    this.#unanswered = 0;
+    for (const socket of this.#sockets) {
+      socket.unpipe();
+      socket.on('data', () => this.#unanswered++).resume();
+    }
+  }
+
+  /** How often somebody has said something since then. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   async stop(): Promise<void> {

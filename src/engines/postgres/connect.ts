@@ -24,7 +24,7 @@ const LOCK_TIMEOUT_MS = 10_000;
 const IDLE_TRANSACTION_MS = 60_000;
 /** Longer than the server takes to give up: only a connection that is dead comes to this. */
 const SILENCE_MS = 10_000;
-/** Connections in use are waited for so long; one that is being made has its own limit, `connect_timeout`. */
+/** Connections that are in use, or part, are waited for so long; one that is being made has its own limit, `connect_timeout`. */
 const CLOSE_MS = 5_000;
 
 export async function connect({ connection, label }: Server, options: PoolOptions): Promise<Database> {
@@ -61,6 +61,13 @@ export async function connect({ connection, label }: Server, options: PoolOption
     throw connectError(error, label);
   }
   return { pool, label, close };
+}
+
+/** A server that does not answer takes no leave. */
+export async function end(client: pg.Client): Promise<void> {
+  const timer = setTimeout(() => cut(client), CLOSE_MS);
+  await client.end().catch(() => undefined);
+  clearTimeout(timer);
 }
 
 /** Whoever waits for an answer is told; `end` would wait for it. */

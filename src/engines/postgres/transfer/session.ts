@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { loadDriver } from '../../shared/driver.js';
 import type { PlaceOptions } from '../../transferContract.js';
-import { cut } from '../connect.js';
+import { cut, end } from '../connect.js';
 import { connectError } from '../errors.js';
 import { readUrl } from '../url.js';
 
@@ -53,7 +53,7 @@ export class Session {
       );
     } catch (error) {
       stopListening();
-      await client.end().catch(() => undefined);
+      await end(client);
       throw connectError(error, label);
     }
     return new Session(client, label, 'default' in copy ? copy.default : copy, stopListening);
@@ -69,10 +69,10 @@ export class Session {
     }
   }
 
-  /** One statement: a text with several is refused by the protocol. */
-  async rows(text: string, values: readonly unknown[] = []): Promise<Texts[]> {
+  /** One statement: a text with several is refused by the protocol. Its answer is waited for without a limit, unless one is given. */
+  async rows(text: string, values: readonly unknown[] = [], limitMs?: number): Promise<Texts[]> {
     const result = await this.client.query<Array<string | null>>({
-      ...{ text, values: [...values], rowMode: 'array', queryMode: 'extended' },
+      ...{ text, values: [...values], rowMode: 'array', queryMode: 'extended', query_timeout: limitMs },
     } as pg.QueryArrayConfig);
     return result.rows;
   }
@@ -83,7 +83,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
+    await end(this.client);
     this.stopListening();
-    await this.client.end().catch(() => undefined);
   }
 }

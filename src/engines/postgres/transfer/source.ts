@@ -30,6 +30,8 @@ const LOST = ['22023', '55000', '42704'];
 /** Where the table was never analyzed. */
 const ROWS_PER_PAGE = 60;
 const BUFFER_BYTES = 256 * 1024;
+/** A server that is busy answers later; one from which nothing comes for so long is not there any more. */
+const SILENCE_MS = 30_000;
 
 export async function openSource(options: PlaceOptions): Promise<TransferSource> {
   const { label } = readUrl(options.url);
@@ -165,7 +167,7 @@ class PostgresSnapshot implements Snapshot {
   }
 
   async keepAlive(): Promise<void> {
-    await this.session.rows('SELECT 1').catch((error: unknown) => {
+    await this.session.rows('SELECT 1', [], SILENCE_MS).catch((error: unknown) => {
       throw lost(this.session.label, error);
     });
   }
