@@ -6,6 +6,7 @@
  * - the audit store opened before the worker is made, and closed after its run, when its last batch is.
  */
 import { readFile } from 'node:fs/promises';
+import type { Client } from '@temporalio/client';
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import type {
   ActivityInterceptorsFactory,
@@ -135,10 +136,12 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     if (this.#running.has(worker) || !worker.client) return next(worker);
     this.#running.add(worker);
-    const { client } = worker;
+    const { connection } = worker.client;
+    // Another one where its connection was replaced.
+    const clientOf = (): Client => worker.client!;
     const place = worker.options;
     this.#outsideSlots.workerStarts(worker);
-    await this.#auditor.workerStarts(client, place);
+    await this.#auditor.workerStarts(clientOf, place);
     const watch = setInterval(() => {
       if (ENDING.includes(worker.getState())) this.#auditor.workerStops(place);
     }, LOOK_FOR_END_MS);
@@ -149,8 +152,8 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
       // Between two looks it may have come to its end.
       this.#auditor.workerStops(place);
       await this.#outsideSlots.workerStopped(worker);
-      await this.#auditor.workerStopped(client, place);
-      if (this.#ownConnections.has(client.connection)) await client.connection.close();
+      await this.#auditor.workerStopped(clientOf, place);
+      if (this.#ownConnections.has(connection)) await connection.close();
     }
   }
 

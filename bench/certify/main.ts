@@ -42,7 +42,7 @@ const folder = mkdtempSync(join(tmpdir(), 'batchtrail-certify-'));
 const server = await startDevServer({ report });
 const connection = await NativeConnection.connect({ address: server.address });
 const client = new Client({ connection: await Connection.connect({ address: server.address }) });
-const temporal = new TemporalReader(client, 'default');
+const temporal = new TemporalReader(() => client, 'default');
 try {
   const files = new Map<number, string>();
   for (const { steps, runs } of SIZES) files.set(steps, await makeRuns(steps, runs));

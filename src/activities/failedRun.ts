@@ -153,7 +153,7 @@ export class FailedRun {
   /** Why there is none. */
   async #noHistory(): Promise<string> {
     const { namespace } = this.client.options;
-    const keptMs = await new TemporalReader(this.client, namespace).retentionMs();
+    const keptMs = await new TemporalReader(() => this.client, namespace).retentionMs();
     const run = { RunID: this.run.runId, EndTime: this.record.batch.EndTime };
     return wasErased(run, keptMs)
       ? `Temporal has erased the history of batch ${this.#logID} (run ${run.RunID})`

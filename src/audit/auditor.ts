@@ -29,7 +29,7 @@ export function workerName({ namespace, taskQueue }: WorkerPlace): string {
 interface Desk {
   readonly temporal: TemporalReader;
   readonly closer: Closer;
-  readonly workers: Array<{ readonly client: Client; readonly reconciler: Reconciler }>;
+  readonly workers: Array<{ readonly clientOf: () => Client; readonly reconciler: Reconciler }>;
 }
 
 export class Auditor {
@@ -112,20 +112,20 @@ export class Auditor {
     this.#desks.get(namespace)?.closer.expectClose(run);
   }
 
-  /** Called for each worker before it polls. */
-  workerStarts(client: Client, place: WorkerPlace): Promise<void> {
+  /** Called for each worker before it polls; `clientOf` is what tells it from others, too. */
+  workerStarts(clientOf: () => Client, place: WorkerPlace): Promise<void> {
     return this.#inTurn(async () => {
       await this.open();
       this.recorder.arrive(workerName(place));
-      const desk = this.#desks.get(place.namespace) ?? this.#openDesk(client, place.namespace);
+      const desk = this.#desks.get(place.namespace) ?? this.#openDesk(clientOf, place.namespace);
       const reconciler = new Reconciler(desk.temporal, this.recorder, place, this.logger());
-      desk.workers.push({ client, reconciler });
+      desk.workers.push({ clientOf, reconciler });
       reconciler.start();
     });
   }
 
-  #openDesk(client: Client, namespace: string): Desk {
-    const temporal = new TemporalReader(client, namespace, undefined, this.inputs);
+  #openDesk(clientOf: () => Client, namespace: string): Desk {
+    const temporal = new TemporalReader(clientOf, namespace, undefined, this.inputs);
     const closer = new Closer(temporal, this.recorder, this.logger());
     const desk: Desk = { temporal, closer, workers: [] };
     this.#desks.set(namespace, desk);
@@ -139,17 +139,17 @@ export class Auditor {
   }
 
   /** Called for each worker when it has finished its work; the last one closes the store. */
-  workerStopped(client: Client, { namespace }: WorkerPlace): Promise<void> {
+  workerStopped(clientOf: () => Client, { namespace }: WorkerPlace): Promise<void> {
     return this.#inTurn(async () => {
       const desk = this.#desks.get(namespace);
-      const index = desk?.workers.findIndex((worker) => worker.client === client) ?? -1;
+      const index = desk?.workers.findIndex((worker) => worker.clientOf === clientOf) ?? -1;
       if (!desk || index < 0) return;
       const [{ reconciler }] = desk.workers.splice(index, 1) as [Desk['workers'][number]];
       await reconciler.stop();
       const [other] = desk.workers;
       if (other) {
         // The connection of the worker that stopped may be closed next.
-        desk.temporal.client = other.client;
+        desk.temporal.clientOf = other.clientOf;
         return;
       }
       await desk.closer.stop();

@@ -50,18 +50,22 @@ const GOOD_ENDS: Partial<Record<number, 'Success' | 'Continued'>> = {
 };
 
 export class TemporalReader {
-  /** `client` may be replaced: workers of one namespace come and go with connections of their own. */
+  /** Asked anew each time: workers of one namespace come and go, and replace their connections. */
   constructor(
-    public client: Client,
+    public clientOf: () => Client,
     readonly namespace: string,
     /** Closed runs in one answer. */
     readonly pageSize = PAGE_SIZE,
     readonly inputs: InputPolicy = {},
   ) {}
 
+  get client(): Client {
+    return this.clientOf();
+  }
+
   /** The same for another namespace of the same server. */
   inNamespace(namespace: string): TemporalReader {
-    return namespace === this.namespace ? this : new TemporalReader(this.client, namespace);
+    return namespace === this.namespace ? this : new TemporalReader(this.clientOf, namespace);
   }
 
   /** Nothing that Temporal does not answer may hold up a worker's shutdown. */

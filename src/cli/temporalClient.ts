@@ -22,6 +22,6 @@ export function withTemporalReader<T>(
   work: (temporal: TemporalReader) => Promise<T>,
 ): Promise<T> {
   return withClient(config, (client) =>
-    work(new TemporalReader(client, client.options.namespace, undefined, config.audit.inputs)),
+    work(new TemporalReader(() => client, client.options.namespace, undefined, config.audit.inputs)),
   );
 }

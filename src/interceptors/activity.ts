@@ -116,7 +116,7 @@ async function runStart(context: Context): Promise<RunStart> {
   if (isStandalone(info)) return standaloneStart(info);
   const run = runKey(info);
   const client = clientOf(context);
-  return client ? new TemporalReader(client, info.namespace).start(run) : factsOf(info, run);
+  return client ? new TemporalReader(() => client, info.namespace).start(run) : factsOf(info, run);
 }
 
 /** In a unit test's environment there is no server to ask. */

@@ -101,7 +101,7 @@ export class AuditedQueue {
   }
 
   get temporal(): TemporalReader {
-    return new TemporalReader(this.client, 'default');
+    return new TemporalReader(() => this.client, 'default');
   }
 
   async reader(): Promise<AuditReader> {

@@ -46,7 +46,7 @@ async function verifyAfter(
   queue.sql(tamper, join(folder, 'Audit.db'));
   const reader = await engine.openAuditReader({ url: `sqlite:${folder}` });
   try {
-    const temporal = new TemporalReader(queue.client, 'default');
+    const temporal = new TemporalReader(() => queue.client, 'default');
     return await foundBy(reader, temporal, { taskQueue: queue.taskQueue, ...options });
   } finally {
     await reader.close();

@@ -171,7 +171,7 @@ it('who changes a kept input is found, and it is not run', async () => {
   const { taskQueue, client, reader } = keeping;
   await verifyAudit(
     reader,
-    new TemporalReader(client, 'default'),
+    new TemporalReader(() => client, 'default'),
     { taskQueue, batch: LogID },
     { batch: ({ findings }) => void found.push(...findings), missing: () => undefined },
   );

@@ -447,7 +447,7 @@ it('a bulk that is stopped begins no more, and says how far it came', async () =
 });
 
 it('the audit with its replays is proven by the histories', async () => {
-  const temporal = new TemporalReader(client, 'default');
+  const temporal = new TemporalReader(() => client, 'default');
   const problems = async (): Promise<unknown[]> => {
     const wrong: unknown[] = [];
     const listener: Listener = {

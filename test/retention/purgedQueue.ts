@@ -129,7 +129,7 @@ export class PurgedQueue {
   }
 
   get temporal(): TemporalReader {
-    return new TemporalReader(this.client, 'default');
+    return new TemporalReader(() => this.client, 'default');
   }
 
   verify(digests = '', reader = this.reader): Promise<Found> {
