@@ -1,8 +1,6 @@
 /** Which batch wrote a row, and what a batch wrote, asked about real transfers. */
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import sql from 'mssql';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Lineage } from '../../src/cli/findLineage.js';
@@ -18,16 +16,14 @@ import { runCli } from '../cli/runCli.js';
 import { ifPossible } from '../endpoints/ifPossible.js';
 import { startPostgres } from '../endpoints/postgres.js';
 import { startSnowflake } from '../endpoints/snowflake.js';
+import { MssqlServer, mssqlUrl } from './mssqlServer.js';
 import { OWN_PLACES, Rig } from './rig.js';
 import { SnowflakeClient } from './snowflakeClient.js';
 
 const postgres = await ifPossible(startPostgres({ fsync: false }), 'Lineage on PostgreSQL');
 const snowflake = await ifPossible(startSnowflake(), 'Lineage on Snowflake');
-const mssqlUrl = process.env['TEST_MSSQL_URL'] || undefined;
-if (mssqlUrl === undefined) {
-  process.stderr.write('Lineage on SQL Server is not tested: TEST_MSSQL_URL is not set\n');
-}
-const mssqlSchema = `Ln_${randomBytes(5).toString('hex')}`;
+const sqlServerUrl = mssqlUrl('Lineage on SQL Server');
+const sqlServer = sqlServerUrl === undefined ? undefined : await MssqlServer.open(sqlServerUrl);
 
 interface Target {
   readonly connection: string;
@@ -38,7 +34,11 @@ const TARGETS: Record<string, Target> = {
   SQLite: { connection: 'target', schema: 'DWH', isThere: true },
   PostgreSQL: { connection: 'pg', schema: 'dwh', isThere: postgres !== undefined },
   Snowflake: { connection: 'snow', schema: 'RAW', isThere: snowflake !== undefined },
-  'SQL Server': { connection: 'mssql', schema: mssqlSchema, isThere: mssqlUrl !== undefined },
+  'SQL Server': {
+    connection: 'mssql',
+    schema: sqlServer?.newSchema('Ln') ?? '',
+    isThere: sqlServer !== undefined,
+  },
 };
 const there = Object.entries(TARGETS).filter(([, { isThere }]) => isThere);
 
@@ -50,7 +50,7 @@ beforeAll(async () => {
   rig = await Rig.open((folder) => ({
     ...(postgres ? { pg: { url: postgres.url } } : {}),
     ...(snowflake ? { snow: { url: snowflake.url } } : {}),
-    ...(mssqlUrl ? { mssql: { url: mssqlUrl } } : {}),
+    ...(sqlServerUrl ? { mssql: { url: sqlServerUrl } } : {}),
     scripted: { url: `sqlite:${join(folder, 'target')}`, scripts: join(folder, 'scripts') },
   }));
   const { scripted: _, ...connections } = rig.connections;
@@ -78,18 +78,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await rig?.close();
-  await inMssql(
-    ...[
-      'foreign_sales',
-      'sales',
-      'merged',
-      'guarded',
-      '[Größe "a" of order]',
-      'BatchLoad',
-      'BatchRejected',
-    ].map((table) => `DROP TABLE IF EXISTS ${mssqlSchema}.${table}`),
-    `DROP SCHEMA IF EXISTS ${mssqlSchema}`,
-  );
+  await sqlServer?.close();
   await Promise.all([postgres?.stop(), snowflake?.stop()]);
 });
 
@@ -105,15 +94,6 @@ async function inSnowflake(text: string): Promise<void> {
   if (!snowflake) return;
   const db = await SnowflakeClient.open(snowflake.url);
   await db.run(text);
-  await db.close();
-}
-
-async function inMssql(...texts: string[]): Promise<void> {
-  if (!mssqlUrl) return;
-  const { connect } = await import('../../src/engines/mssql/connect.js');
-  const { readUrl } = await import('../../src/engines/mssql/url.js');
-  const db = await connect(readUrl(mssqlUrl), { connections: 1 });
-  for (const text of texts) await new sql.Request(db.pool).batch(text);
   await db.close();
 }
 

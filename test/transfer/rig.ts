@@ -165,8 +165,10 @@ export class Rig {
     }
   }
 
-  /** The audit of a batch that has ended. */
-  async batchOf({ runId }: Run): Promise<BatchRecord> {
+  /** The audit of a batch, once its run has ended, which takes as long as it takes. */
+  async batchOf(run: Run): Promise<BatchRecord> {
+    await this.resultOf(run).catch(() => undefined);
+    const { runId } = run;
     return this.reading((audit) =>
       vi.waitUntil(
         async () => {

@@ -188,13 +188,15 @@ describe.skipIf(url === undefined)('SQL Server', () => {
   });
 
   it('keeps staging rows until their batch is purged', async () => {
+    const shared = server.newSchema('Shared');
+    await server.run(`CREATE SCHEMA ${shared}`);
     const owner = { storeID: 'store', logID: 1 };
-    await stageRows(warehouse, `${staging}.a`, owner, [1, 2]);
-    await stageRows(warehouse, `${staging}.a`, { ...owner, logID: 2 }, [3]);
-    await stageRows(warehouse, `${staging}.b`, owner, [4], false);
+    await stageRows(warehouse, `${shared}.a`, owner, [1, 2]);
+    await stageRows(warehouse, `${shared}.a`, { ...owner, logID: 2 }, [3]);
+    await stageRows(warehouse, `${shared}.b`, owner, [4], false);
     expect((await warehouse.staged('store')).sort()).toEqual([1, 2]);
     expect(await warehouse.unstage(owner)).toBe(2);
-    const left = `SELECT ID, BatchID FROM ${staging}.a UNION ALL SELECT ID, BatchID FROM ${staging}.b ORDER BY ID`;
+    const left = `SELECT ID, BatchID FROM ${shared}.a UNION ALL SELECT ID, BatchID FROM ${shared}.b ORDER BY ID`;
     expect(asTexts(await server.rows(left))).toEqual([
       ['3', '2'],
       ['4', '1'],

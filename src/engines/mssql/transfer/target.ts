@@ -133,7 +133,9 @@ async function prepareTable(
     const own = [`${BATCH_ID} BIGINT NOT NULL`, `${LOADED_AT} DATETIME2(3) NOT NULL`];
     await session.run(`CREATE TABLE ${quoted(name)} (${[...columns.map(definition), ...own].join(', ')})`);
     await session.run(`CREATE INDEX IX_BatchID ON ${quoted(name)} (${BATCH_ID})`);
-    return { name, columns };
+    // Babelfish lists a schema in lower case, and its tables with the name that it was made with.
+    const { name: spelled } = (await findTable(session, name))!;
+    return { name: spelled, columns };
   }
   if (!found.columns.some(({ name }) => name.toLowerCase() === LOADED_AT.toLowerCase())) {
     throw new BadInput(
