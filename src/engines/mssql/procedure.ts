@@ -6,7 +6,9 @@ import { hasNumber, isLost, isMissingRight } from './errors.js';
 import { quoted } from './transfer/names.js';
 import type { TransferSession } from './transfer/session.js';
 
-/** Where Babelfish has another number, the message says what it is. */
+/** What Babelfish gives to errors that it has no number of SQL Server's for; their messages say what they are. */
+const UNNUMBERED = 33557097;
+
 interface Problem {
   readonly numbers: readonly number[];
   readonly message: RegExp;
@@ -69,7 +71,8 @@ function explained(error: Error, name: string, label: string): Error {
 }
 
 function is(error: Error, { numbers, message }: Problem): boolean {
-  return hasNumber(error, numbers) || message.test(error.message);
+  // Not the message alone: a procedure may THROW any.
+  return hasNumber(error, numbers) || (hasNumber(error, [UNNUMBERED]) && message.test(error.message));
 }
 
 /** The driver knows it where the server has said it. */
