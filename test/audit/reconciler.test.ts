@@ -387,6 +387,7 @@ it('asks Temporal for all pages', async () => {
     withDeadline: <T>(_: number, work: () => Promise<T>) => work(),
   } as never;
   const pages: number[] = [];
-  for await (const page of new TemporalReader(() => client, 'default', 2).closed('x')) pages.push(page.length);
+  for await (const page of new TemporalReader(() => client, 'default', 2).closed('x'))
+    pages.push(page.length);
   expect(pages).toEqual([2, 2, 1]);
 });

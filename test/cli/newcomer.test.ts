@@ -96,14 +96,12 @@ it('the transfer that its page begins with works there', async () => {
   await promisify(execFile)(temporalCli(), words, { env: { ...process.env, ...env } });
   const newest = async (): Promise<unknown> =>
     (JSON.parse((await cli('batches', '--json')).stdout) as unknown[])[0];
-  await expect
-    .poll(newest)
-    .toMatchObject({
-      PipelineName: 'historicalTransfer',
-      WorkflowID: 'copy-1',
-      Status: 'Success',
-      RowsProcessed: 830,
-    });
+  await expect.poll(newest).toMatchObject({
+    PipelineName: 'historicalTransfer',
+    WorkflowID: 'copy-1',
+    Status: 'Success',
+    RowsProcessed: 830,
+  });
 });
 
 it('a second dev in the folder, or a demo, is refused', async () => {
