@@ -122,7 +122,7 @@ it('a load begins with the first chunk, and when it gave up again when all is st
     ...{ connection, taskQueue, workflowsPath: WORKFLOWS, activities, maxHeartbeatThrottleInterval: 200 },
   });
   const input = { ...OWN_PLACES, tables: [{ from: 'app.t', to: 'dwh.t' }], mode: 'append' };
-  const result: unknown = await worker.runUntil(async () => {
+  const result = await worker.runUntil(async (): Promise<unknown> => {
     const options = { taskQueue, workflowId: taskQueue, args: [input] };
     const handle = await client.workflow.start('historicalTransfer', options);
     // Only then, so that the second chunk can't be staged before this answer is there.
