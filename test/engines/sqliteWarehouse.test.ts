@@ -122,8 +122,9 @@ describe('a purge', () => {
     expect(await dwh.unstage(owner)).toBe(2);
   });
 
-  it('takes no table for a ledger or a staging table by its name alone', async () => {
+  it('takes no file, and no table, for a ledger or a staging table by its name alone', async () => {
     const dwh = await warehouse();
+    writeFileSync(join(folder, 'Notes.db'), 'this is not a database, and longer than the head of one');
     database('Shop').exec('CREATE TABLE BatchLoad (StoreID, LogID)');
     await stageRows(dwh, 'Staging.a', owner, [1]);
     await stageRows(dwh, 'Staging.b', owner, [2]);

@@ -177,7 +177,7 @@ it('removes what purged batches have staged, and nothing of others', async () =>
   // What a transfer has loaded is no staging row.
   await stageRows(warehouse, name, { storeID, logID: loaded.batch.LogID }, [1, 2], false);
 
-  const { result } = await queue.purge(loaded);
+  const { result } = await queue.purge(shared);
   expect(await queue.left([old, shared, loaded])).toEqual([]);
   expect(result.staged).toEqual({ objects: 1, rows: 2 });
   expect([ofOld, ofOpen, ofOther].map((file) => existsSync(file))).toEqual([false, true, true]);

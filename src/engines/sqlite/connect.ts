@@ -111,10 +111,22 @@ function isThere(file: string): boolean {
   }
 }
 
-/** The error itself, unless it says that the file is something else. */
+/** The same, where the file may be somebody else's, whatever its name: then there is nothing to read. */
+export async function openIfDatabase(file: string): Promise<Database.Database | undefined> {
+  try {
+    return await openForReading(file);
+  } catch (error) {
+    if (error instanceof NoDatabase) return undefined;
+    throw error;
+  }
+}
+
+/** The file is something else. */
+class NoDatabase extends BadConfig {}
+
 function noDatabase(file: string, error: unknown): unknown {
   if ((error as { code?: unknown }).code !== 'SQLITE_NOTADB') return error;
-  return new BadConfig(
+  return new NoDatabase(
     `${file} is no SQLite database. Move it away, or name another folder in the sqlite: URL`,
     { cause: error },
   );

@@ -3,11 +3,12 @@ import { parseTableName } from '../../domain/table.js';
 import { BATCH_ID, findColumn } from '../shared/incoming.js';
 import { areOwn, isLedger } from '../shared/staged.js';
 import type { BatchKey } from '../transferContract.js';
-import { openForReading, openForWriting, patiently, quote } from './connect.js';
+import { openForWriting, openIfDatabase, patiently, quote } from './connect.js';
 import { columnsOf } from './transfer/tables.js';
 
 export async function stagedIn(file: string, storeID: string): Promise<number[]> {
-  const db = await openForReading(file);
+  const db = await openIfDatabase(file);
+  if (!db) return [];
   try {
     return await patiently(() => {
       if (!isLedger(columnsOf(db, 'BatchLoad') ?? [])) return [];

@@ -4,7 +4,7 @@ import type { SqlRow } from '../../domain/table.js';
 import type { TargetReader } from '../targetReaderContract.js';
 import { BATCH_ID } from '../shared/incoming.js';
 import { SqlTargetReader, targetTables } from '../shared/targetReader.js';
-import { folderOf, openForReading, patiently, schemaFiles } from './connect.js';
+import { folderOf, openForReading, openIfDatabase, patiently, schemaFiles } from './connect.js';
 import { query } from './query.js';
 import { isReserved } from './tables.js';
 
@@ -34,15 +34,12 @@ export async function openTargetReader({ url }: { readonly url: string }): Promi
 }
 
 async function tablesIn(schema: string, file: string): Promise<SqlRow[]> {
-  const db = await openForReading(file);
+  const db = await openIfDatabase(file);
+  if (!db) return [];
   try {
     const select = `SELECT ? AS schema, T.name, (SELECT name FROM pragma_table_xinfo(T.name) WHERE name = '${BATCH_ID}' COLLATE NOCASE) AS batchColumn
       FROM sqlite_schema T WHERE T.type = 'table' AND T.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY T.name`;
     return await patiently(() => db.prepare<[string], SqlRow>(select).all(schema));
-  } catch (error) {
-    // Somebody else's file, whatever its name.
-    if ((error as { code?: unknown }).code === 'SQLITE_NOTADB') return [];
-    throw error;
   } finally {
     db.close();
   }
