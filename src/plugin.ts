@@ -140,8 +140,9 @@ export class BatchtrailPlugin implements WorkerPlugin, BundlerPlugin {
     // Another one where its connection was replaced.
     const clientOf = (): Client => worker.client!;
     const place = worker.options;
-    this.#outsideSlots.workerStarts(worker);
     await this.#auditor.workerStarts(clientOf, place);
+    // Not before: one that could not start has no end at which it would be forgotten.
+    this.#outsideSlots.workerStarts(worker);
     const watch = setInterval(() => {
       if (ENDING.includes(worker.getState())) this.#auditor.workerStops(place);
     }, LOOK_FOR_END_MS);

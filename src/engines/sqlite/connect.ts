@@ -99,6 +99,16 @@ export async function openForReading(file: string): Promise<Database.Database> {
   return db;
 }
 
+/** The same, where the file may be somebody else's, whatever its name: then there is nothing to read. */
+export async function openIfDatabase(file: string): Promise<Database.Database | undefined> {
+  try {
+    return await openForReading(file);
+  } catch (error) {
+    if (error instanceof NoDatabase) return undefined;
+    throw error;
+  }
+}
+
 function isThere(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false }) !== undefined;
@@ -108,16 +118,6 @@ function isThere(file: string): boolean {
       `The file ${file} can't be read (${code}). Give this user the right to read its folder, or name another folder in the sqlite: URL`,
       { cause: error },
     );
-  }
-}
-
-/** The same, where the file may be somebody else's, whatever its name: then there is nothing to read. */
-export async function openIfDatabase(file: string): Promise<Database.Database | undefined> {
-  try {
-    return await openForReading(file);
-  } catch (error) {
-    if (error instanceof NoDatabase) return undefined;
-    throw error;
   }
 }
 
