@@ -22,6 +22,6 @@ export async function refuseIfOthersWait(
   if (count === 0 && schedules.length === 0) return;
   const names = schedules.length === 0 ? '' : ` (${schedules.join(', ')})`;
   throw new BadInput(
-    `The Temporal server of ${folder} has work of your own, which the demo's worker can't do: open runs: ${count}, Schedules: ${schedules.length}${names}. Start the demo in another folder, or with BATCHTRAIL_AUDIT_URL=sqlite:./demo`,
+    `The Temporal server of ${folder} has work of your own, which the demo's worker can't do: open runs: ${count}, Schedules: ${schedules.length}${names}. Start the demo in another folder, or with BATCHTRAIL_AUDIT_URL=sqlite:./demo in its environment and in that of the commands it prints`,
   );
 }

@@ -96,7 +96,7 @@ it('a demo in its folder leaves what waits there for the own connections, and sa
   expect({ code, stderr }).toEqual({
     code: 1,
     stderr: expect.stringMatching(
-      /has work of your own, which the demo's worker can't do: open runs: \d, Schedules: 2 \((?:orders, sales|sales, orders)\)\. Start the demo in another folder, or with BATCHTRAIL_AUDIT_URL=sqlite:\.\/demo\n$/,
+      /has work of your own, which the demo's worker can't do: open runs: \d, Schedules: 2 \((?:orders, sales|sales, orders)\)\. Start the demo in another folder, or with BATCHTRAIL_AUDIT_URL=sqlite:\.\/demo in its environment and in that of the commands it prints\n$/,
     ) as string,
   });
   expect(await batches()).toEqual(before);
