@@ -67,6 +67,7 @@ async function openBatch(url: string, schema: string): Promise<OpenRecorder & { 
   const store = await (await engineFor(url, 'bench')).openAuditStore({ url, schema });
   await store.migrate();
   const opened = await openRecorder(store, new DefaultLogger('WARN'));
+  const now = isoTime(Date.now());
   const batch = await opened.recorder.open({
     Namespace: 'bench',
     WorkflowID: 'bench',
@@ -75,7 +76,8 @@ async function openBatch(url: string, schema: string): Promise<OpenRecorder & { 
     PipelineName: 'bench',
     WorkflowType: 'bench',
     TaskQueue: 'bench',
-    StartTime: isoTime(Date.now()),
+    StartTime: now,
+    RunStartTime: now,
     ScheduleID: null,
     ScheduledTime: null,
     RunByUser: null,

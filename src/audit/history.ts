@@ -69,13 +69,14 @@ export async function parseHistory(
   if (!first?.workflowExecutionStartedEventAttributes) {
     throw new Error(`The history of run ${runID} does not begin with its start event`);
   }
+  const redone = redoneIn(events);
   return {
-    start: await parseStart(namespace, workflowID, runID, first, converter),
+    start: await parseStart(namespace, workflowID, runID, first, converter, redone.at(-1)?.to),
     end: await parseEnd(events.at(-1), converter),
     activities: await parseActivities(events, converter),
     lastEventID: Number(events.at(-1)!.eventId),
     baseRunID: events.findLast(isReset)?.workflowTaskFailedEventAttributes?.baseRunId || null,
-    redone: redoneIn(events),
+    redone,
     historyHash: hashOf(events),
     input: runInput(first.workflowExecutionStartedEventAttributes.input?.payloads ?? [], inputs),
   };
@@ -103,6 +104,7 @@ export async function parseStart(
   runID: string,
   event: HistoryEvent,
   converter: LoadedDataConverter,
+  resetTime?: string,
 ): Promise<RunStart> {
   const started = event.workflowExecutionStartedEventAttributes ?? {};
   const field = (fields: Record<string, unknown> | null | undefined, name: string): Promise<unknown> =>
@@ -123,6 +125,7 @@ export async function parseStart(
     WorkflowType: workflowType || null,
     TaskQueue: started.taskQueue?.name || null,
     StartTime: time(event.eventTime),
+    RunStartTime: resetTime ?? time(event.eventTime),
     ScheduleID: text(await field(searchAttributes, 'TemporalScheduledById')),
     ScheduledTime: instant(await field(searchAttributes, 'TemporalScheduledStartTime')),
     RunByUser: storable(started.identity ?? '') || null,

@@ -12,6 +12,7 @@ export function isStandalone(info: Info): boolean {
 
 export function standaloneStart(info: Info): RunStart {
   const runID = info.activityRunId ?? derivedRunID(info);
+  const StartTime = isoTime(info.scheduledTimestampMs);
   return {
     Namespace: info.namespace,
     WorkflowID: info.activityId,
@@ -20,7 +21,8 @@ export function standaloneStart(info: Info): RunStart {
     PipelineName: info.activityType,
     WorkflowType: null,
     TaskQueue: info.taskQueue,
-    StartTime: isoTime(info.scheduledTimestampMs),
+    StartTime,
+    RunStartTime: StartTime,
     ScheduleID: null,
     ScheduledTime: null,
     RunByUser: null,

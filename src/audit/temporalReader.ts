@@ -91,21 +91,27 @@ export class TemporalReader {
     return { namespace: this.namespace, execution: { workflowId: WorkflowID, runId: RunID } };
   }
 
-  /** What the run's start event says. */
+  /** What the run's start event says, and for one that a reset made, when that was. */
   async start(run: RunKey): Promise<RunStart> {
     const request = { ...this.#requestFor(run), maximumPageSize: 1 };
     const { history } = await this.#ask(() =>
       this.client.workflowService.getWorkflowExecutionHistory(request),
     );
     const converter = this.client.options.loadedDataConverter;
-    return parseStart(this.namespace, run.WorkflowID, run.RunID, history?.events?.[0] ?? {}, converter);
+    const first = history?.events?.[0] ?? {};
+    const start = await parseStart(this.namespace, run.WorkflowID, run.RunID, first, converter);
+    if (start.OriginalRunID === run.RunID) return start;
+    const { workflowExecutionInfo } = await this.#describe(run);
+    return { ...start, RunStartTime: time(workflowExecutionInfo?.startTime) };
+  }
+
+  #describe(run: RunKey) {
+    return this.#ask(() => this.client.workflowService.describeWorkflowExecution(this.#requestFor(run)));
   }
 
   /** The run that a reset made of this one. */
   async resetSuccessor(run: RunKey): Promise<RunKey | undefined> {
-    const { workflowExtendedInfo } = await this.#ask(() =>
-      this.client.workflowService.describeWorkflowExecution(this.#requestFor(run)),
-    );
+    const { workflowExtendedInfo } = await this.#describe(run);
     const next = workflowExtendedInfo?.resetRunId;
     return next ? { WorkflowID: run.WorkflowID, RunID: next } : undefined;
   }
@@ -182,7 +188,7 @@ export class TemporalReader {
   /** Whether Temporal still knows the run. */
   async knows(run: RunKey): Promise<boolean> {
     try {
-      await this.#ask(() => this.client.workflowService.describeWorkflowExecution(this.#requestFor(run)));
+      await this.#describe(run);
       return true;
     } catch (error) {
       if (isNotFound(error)) return false;

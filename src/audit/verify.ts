@@ -64,6 +64,8 @@ function checkStatus({ batch, runs }: BatchRecord, findings: Findings): void {
     !(batch.Status === 'Running' && latest.Status === 'Terminated')
   ) {
     findings.add('altered', `the batch is ${batch.Status}, and its run ${latest.RunID} is ${latest.Status}`);
+  } else if (batch.Status === 'Running' && runs.every(({ Status }) => Status !== 'Running')) {
+    findings.add('pending', `a reset ended run ${latest.RunID}, and the run that it made is not here yet`);
   }
 }
 

@@ -182,6 +182,8 @@ export interface RunStart {
   WorkflowType: string | null;
   TaskQueue: string | null;
   StartTime: string;
+  /** For a run that a reset made, a moment of its own life, by Temporal's clock; StartTime is the first run's then. */
+  RunStartTime: string;
   ScheduleID: string | null;
   ScheduledTime: string | null;
   RunByUser: string | null;

@@ -130,6 +130,7 @@ function clientOf(context: Context): Context['client'] | undefined {
 
 function factsOf(info: Info, { WorkflowID, RunID }: RunKey): RunStart {
   const workflowType = info.workflowType ?? '';
+  const StartTime = new Date(info.scheduledTimestampMs).toISOString();
   return {
     Namespace: info.namespace,
     WorkflowID,
@@ -138,7 +139,8 @@ function factsOf(info: Info, { WorkflowID, RunID }: RunKey): RunStart {
     PipelineName: workflowType || info.activityType,
     WorkflowType: workflowType || null,
     TaskQueue: null,
-    StartTime: new Date(info.scheduledTimestampMs).toISOString(),
+    StartTime,
+    RunStartTime: StartTime,
     ScheduleID: null,
     ScheduledTime: null,
     RunByUser: null,

@@ -8,6 +8,8 @@ export const SINK = 'batchtrail';
 /** What only the isolate knows of a run; the rest comes with Temporal's WorkflowInfo. */
 export interface RunNote {
   readonly pipeline: string;
+  /** When this workflow task began, by Temporal's clock. */
+  readonly taskTime: number;
 }
 
 export interface LogLine {

@@ -19,7 +19,10 @@ export function nameRun(input: unknown): void {
 
 export function note(): RunNote {
   const { workflowType, memo } = workflowInfo();
-  return { pipeline: run.pipeline ?? pipelineName(workflowType, memo, undefined) };
+  return {
+    pipeline: run.pipeline ?? pipelineName(workflowType, memo, undefined),
+    taskTime: Date.now(),
+  };
 }
 
 export function sinks(): BatchtrailSinks[typeof SINK] {

@@ -10,6 +10,7 @@ import type { PipelineEvent, RunStart } from '../domain/model.js';
 import { NO_DETAILS } from '../domain/model.js';
 import { replayMark } from '../domain/replay.js';
 import { storable } from '../domain/text.js';
+import { isoTime } from '../domain/time.js';
 import { SINK } from './protocol.js';
 import type { BatchtrailSinks, LogLine, RunNote } from './protocol.js';
 
@@ -66,6 +67,10 @@ function runStart(info: WorkflowInfo, note: RunNote): RunStart {
     WorkflowType: info.workflowType,
     TaskQueue: info.taskQueue,
     StartTime: info.startTime.toISOString(),
+    // After a reset, the SDK's runStartTime is that of the first task, which was taken over.
+    RunStartTime: isoTime(
+      info.originalExecutionRunId === info.runId ? info.startTime.getTime() : note.taskTime,
+    ),
     ScheduleID: text(searchAttributes.TemporalScheduledById),
     ScheduledTime: instant(searchAttributes.TemporalScheduledStartTime),
     // In the start event only; filled in when the run is closed.

@@ -179,6 +179,22 @@ everyEngine('opening', ({ audit, ifAble }) => {
     );
   });
 
+  it('shows the last of two resets, also when a worker sees that one first', async () => {
+    const first = runStart();
+    const resetAt = (RunStartTime: string): RunStart =>
+      runStart({ OriginalRunID: first.RunID, WorkflowID: first.WorkflowID, RunStartTime });
+    const between = resetAt('2026-03-29T01:00:00.000Z');
+    const last = resetAt('2026-03-29T01:00:00.060Z');
+    const ref = await open(audit.store, first);
+    await open(audit.store, last);
+    await open(audit.store, between);
+    const { batch, runs } = await read(audit.store, ref);
+    expect([batch.RunID, batch.Status]).toEqual([last.RunID, 'Running']);
+    expect(runs.map(({ RunID, StartTime }) => [RunID, StartTime])).toEqual(
+      [first, between, last].map(({ RunID, RunStartTime }) => [RunID, RunStartTime]),
+    );
+  });
+
   it('gives a base run and its reset one batch when they are opened together', async () => {
     const first = runStart();
     const second = runStart({ OriginalRunID: first.RunID, WorkflowID: first.WorkflowID });

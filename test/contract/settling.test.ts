@@ -173,6 +173,24 @@ everyEngine('settling', ({ audit }) => {
     expect(await batchOf(nextRef)).toMatchObject({ PreviousLogID: ref.LogID, Resolution: 'open' });
   });
 
+  it('ends a batch with the last of two resets, in whatever order they are seen', async () => {
+    const { start, ref } = await openOne();
+    const [between, last] = ['2026-03-29T02:00:00.000Z', '2026-03-29T02:00:00.060Z'].map((RunStartTime) => ({
+      ...resetOf(start),
+      RunStartTime,
+    }));
+    const resetAway = { status: 'Terminated', byReset: true } as const;
+    await settle(audit.store, [
+      runHistory(start, resetAway),
+      runHistory(last!, { time: '2026-03-29T02:10:00.000Z' }),
+    ]);
+    await open(audit.store, between!);
+    await settle(audit.store, [runHistory(between!, resetAway)]);
+    expect(await batchOf(ref)).toMatchObject({ RunID: last!.RunID, Status: 'Success' });
+    const [seal] = await audit.store.transaction((tx) => tx.findSeals([ref.LogID]));
+    expect(seal!.Root).toBe(rootOf(sealable(await read(audit.store, ref))!, seal!));
+  });
+
   it('takes a base run and its reset in one group', async () => {
     const { start, ref } = await openOne();
     const reset = resetOf(start);

@@ -190,21 +190,28 @@ onQueue('backfill takes a query instead of the task queue', async ({ queue, expe
   expect(wrong.stderr).toMatch(/query/i);
 });
 
+/** To before the end of one of its workflow tasks. Answers the run that this makes. */
+async function reset({ client }: AuditedQueue, handle: WorkflowHandle, task: number): Promise<string> {
+  const { workflowId } = handle;
+  const base = (await handle.describe()).runId;
+  const { events } = await handle.fetchHistory();
+  const done = (events ?? []).filter(({ eventType }) => Number(eventType) === 7);
+  const { runId } = await client.workflowService.resetWorkflowExecution(
+    temporal.api.workflowservice.v1.ResetWorkflowExecutionRequest.fromObject({
+      namespace: 'default',
+      workflowExecution: { workflowId, runId: base },
+      workflowTaskFinishEventId: done[task - 1]!.eventId,
+      requestId: randomUUID(),
+      reason: 'test',
+    }),
+  );
+  return runId;
+}
+
 onQueue('a reset run brings its base run with it, and the steps that it kept', async ({ queue, expect }) => {
   const handle = await queue.plain(() => queue.run('threeSteps'));
   await queue.audited(async () => {
-    const { events } = await handle.fetchHistory();
-    const done = (events ?? []).filter(({ eventType }) => Number(eventType) === 7);
-    const { runId } = await queue.client.workflowService.resetWorkflowExecution(
-      temporal.api.workflowservice.v1.ResetWorkflowExecutionRequest.fromObject({
-        namespace: 'default',
-        workflowExecution: { workflowId: handle.workflowId, runId: '' },
-        workflowTaskFinishEventId: done[2]!.eventId,
-        requestId: randomUUID(),
-        reason: 'test',
-      }),
-    );
-    await queue.client.workflow.getHandle(handle.workflowId, runId).result();
+    await queue.client.workflow.getHandle(handle.workflowId, await reset(queue, handle, 3)).result();
     await queue.certified();
   });
   const [batch, ...others] = await queue.batchesOf(handle);
@@ -212,6 +219,35 @@ onQueue('a reset run brings its base run with it, and the steps that it kept', a
   expect(batch!.runs).toHaveLength(2);
   expect(batch!.batch).toMatchObject({ Status: 'Success', RowsProcessed: 30 });
   expect(await verified(queue)).toBe(1);
+});
+
+onQueue('of runs that are reset twice at once, the batch shows the last', async ({ queue, expect }) => {
+  await queue.audited(async () => {
+    const runs = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const { workflowId } = await queue.start('twoHalves');
+        const { workflow } = queue.client;
+        const first = (await workflow.getHandle(workflowId).describe()).runId;
+        const handle = workflow.getHandle(workflowId, first);
+        await expect.poll(async () => (await queue.batchesOf(handle))[0]?.events.length).toBe(2);
+        const between = await reset(queue, handle, 1);
+        const last = await reset(queue, handle, 1);
+        await workflow.getHandle(workflowId, last).signal('proceed');
+        await workflow.getHandle(workflowId, last).result();
+        return { handle, order: [first, between, last] };
+      }),
+    );
+    for (const { handle, order } of runs) {
+      const recorded = async () => (await queue.batchesOf(handle))[0]!;
+      // No worker needs to have seen the run between.
+      await expect
+        .poll(async () => (await recorded()).runs.map(({ RunID }) => RunID), { timeout: 30_000 })
+        .toEqual(order);
+      await queue.certified();
+      expect((await recorded()).batch).toMatchObject({ RunID: order.at(-1), Status: 'Success' });
+    }
+  });
+  expect(await verified(queue)).toBe(10);
 });
 
 onQueue(

@@ -55,6 +55,17 @@ describe('verify says', () => {
     expect(said(await audited.verify())).toBe('');
   });
 
+  it('pending, where a reset ended the run that the batch shows, and the next one is not there', async () => {
+    const start = runStart({ StartTime: ago(60_000) });
+    await open(audited.store, start);
+    const history = runHistory(start, { status: 'Terminated', byReset: true, time: ago(10_000) });
+    audited.temporal.histories.set(start.RunID, history);
+    await settle(audited.store, [history]);
+    const found = await audited.verify();
+    expect([found.ok, found.verdicts]).toMatchObject([false, { pending: 1 }]);
+    expect(said(found)).toContain(`a reset ended run ${start.RunID}`);
+  });
+
   it('gap, where a history was erased before it was certified', async () => {
     const start = runStart();
     const { LogID, RunID } = await open(audited.store, start);
@@ -229,7 +240,9 @@ describe('another seal follows', () => {
   it('a reset of a certified run, and the end of the run that it made', async () => {
     const first = await certified(10_000);
     const [start] = [...audited.temporal.histories.values()].map((history) => history.start);
-    const reset = runStart({ OriginalRunID: first.RunID, WorkflowID: start!.WorkflowID });
+    const reset = runStart({
+      ...{ OriginalRunID: first.RunID, WorkflowID: start!.WorkflowID, RunStartTime: ago(5_000) },
+    });
     expect((await open(audited.store, reset)).LogID).toBe(first.LogID);
     const history = runHistory(reset, { time: ago(1_000) });
     audited.temporal.histories.set(reset.RunID, { ...history, end: undefined });

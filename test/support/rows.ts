@@ -19,6 +19,7 @@ export function runStart(more: Partial<RunStart> = {}): RunStart {
     WorkflowType: 'load',
     TaskQueue: 'etl',
     StartTime: NOW,
+    RunStartTime: more.StartTime ?? NOW,
     ScheduleID: null,
     ScheduledTime: null,
     RunByUser: null,

@@ -71,10 +71,11 @@ function whatIsLeft({ batch, events }: BatchRecord, run: PipelineRun): RunHistor
   };
 }
 
-function startOf(batch: PipelineLog, { RunID }: PipelineRun): RunHistory['start'] {
+function startOf(batch: PipelineLog, { RunID, StartTime }: PipelineRun): RunHistory['start'] {
   return {
     ...batch,
     RunID,
+    RunStartTime: StartTime,
     Namespace: batch.Namespace ?? '',
     WorkflowID: batch.WorkflowID ?? '',
     OriginalRunID: batch.OriginalRunID ?? RunID,

@@ -73,7 +73,7 @@ async function begin(
   given: readonly RunStart[],
   known: Readonly<LogIDs>,
 ): Promise<Map<string, PipelineLog>> {
-  const { tx, now } = ledger;
+  const { tx } = ledger;
   const starts = await withOwnBatches(tx, given);
   // Two runs of one batch may begin in the same moment: a base run and its reset.
   const byOrigin = new Map(starts.map((start) => [originOf(start), start]));
@@ -86,25 +86,45 @@ async function begin(
     const tombstones = await tx.findTombstones(gone.map(({ OriginalRunID }) => OriginalRunID));
     throw new BatchGone([...new Set(tombstones.map(({ LogID }) => LogID))]);
   }
-  await tx.insertRuns(starts.map((start) => newRun(start, batches.get(originOf(start))!.LogID, now)));
-  // A batch that was there already continues in this run.
-  const resets = starts.filter(
-    (start) => isReset(start) && batches.get(originOf(start))!.RunID !== start.RunID,
+  const runs = starts.map((start) => newRun(start, batches.get(originOf(start))!.LogID));
+  await tx.insertRuns(runs);
+  await goOnInResets(ledger, runs);
+  return new Map(starts.map((start) => [start.RunID, batches.get(originOf(start))!]));
+}
+
+/**
+ * A batch that was there already continues in its latest run. Workers may see two resets in another order than Temporal
+ * made them.
+ */
+async function goOnInResets(ledger: Ledger, begun: readonly PipelineRun[]): Promise<void> {
+  const { tx } = ledger;
+  const resets = begun.filter(({ Reason }) => Reason === 'reset').sort(byStart);
+  if (resets.length === 0) return;
+  const latest = new Map(resets.map((run) => [run.LogID, run]));
+  const batches = await tx.lockBatches([...latest.keys()]);
+  const shown = await runsByID(
+    tx,
+    batches.map(({ RunID }) => RunID),
   );
-  const runOf = new Map(resets.map((start) => [batches.get(originOf(start))!.LogID, start.RunID]));
-  const continued = await tx.lockBatches([...runOf.keys()]);
+  const continued = batches.filter(({ LogID, RunID }) => {
+    const now = RunID === null ? undefined : shown.get(RunID);
+    return RunID !== latest.get(LogID)!.RunID && (!now || byStart(now, latest.get(LogID)!) <= 0);
+  });
   await tx.updateBatches(
     continued.map((batch) => ({
       ...batch,
-      RunID: runOf.get(batch.LogID)!,
+      RunID: latest.get(batch.LogID)!.RunID,
       Status: 'Running',
       EndTime: null,
       DurationMs: null,
       ErrorMessage: null,
     })),
   );
-  ledger.changed(runOf.keys());
-  return new Map(starts.map((start) => [start.RunID, batches.get(originOf(start))!]));
+  ledger.changed(latest.keys());
+}
+
+function byStart(a: PipelineRun, b: PipelineRun): number {
+  return a.StartTime.localeCompare(b.StartTime);
 }
 
 /** A batch that was purged has nothing that the reset of its run could continue: that is a batch of its own. */
@@ -129,13 +149,12 @@ function isReset({ RunID, OriginalRunID }: RunStart): boolean {
   return RunID !== OriginalRunID;
 }
 
-function newRun(start: RunStart, LogID: number, now: string): PipelineRun {
+function newRun(start: RunStart, LogID: number): PipelineRun {
   return {
     RunID: start.RunID,
     LogID,
     Reason: isReset(start) ? 'reset' : 'start',
-    // A reset run repeats the first run's start event; it began when it was opened.
-    StartTime: isReset(start) ? now : start.StartTime,
+    StartTime: start.RunStartTime,
     EndTime: null,
     Status: 'Running',
     ErrorMessage: null,
@@ -147,7 +166,7 @@ function newRun(start: RunStart, LogID: number, now: string): PipelineRun {
 }
 
 function newBatch(start: RunStart, known: Readonly<LogIDs>): NewBatch {
-  const { previousRunID, parentRunID, replayedRunID, ...facts } = start;
+  const { previousRunID, parentRunID, replayedRunID, RunStartTime: _, ...facts } = start;
   const logIDOf = (runID: string | null): number | null =>
     runID === null ? null : (known.get(runID)?.LogID ?? null);
   return fitted({
