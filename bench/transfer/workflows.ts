@@ -14,6 +14,7 @@ export function extraction(input: HistoricalTransferInput): Promise<{ rowsProces
       tables: tableSteps(input.tables),
       parallel,
       sharesSnapshots: true,
+      compresses: true,
     },
     async ({ chunks, isComplete }) => {
       await condition(isComplete);

@@ -10,24 +10,27 @@ import { chunkObject, manifestObject } from './staged.js';
 
 const BUFFER_BYTES = 256 * 1024;
 /**
- * The fastest level: the network and the source wait for this more than for each other. The smaller window takes a
+ * The fastest level that compresses: the network and the source wait for this more than for each other. The smaller window takes a
  * quarter less time at that level, and rows are small: it finds no less in it.
  */
 const GZIP = { level: 1, windowBits: 13, memLevel: 9, chunkSize: BUFFER_BYTES };
+/** The same format, for what only goes to a disk and back. */
+const STORED = { ...GZIP, level: 0 };
 
 export interface ChunkToStage extends Beat {
   readonly name: string;
   readonly chunk: number;
   readonly body: Readable;
   readonly rows: () => number;
+  readonly compresses: boolean;
 }
 
 export async function stageChunk(
   area: Staging,
-  { name, chunk, body, rows, signal, report }: ChunkToStage,
+  { name, chunk, body, rows, compresses, signal, report }: ChunkToStage,
 ): Promise<StagedChunk> {
   const object = chunkObject(name, chunk);
-  const gzip = createGzip(GZIP);
+  const gzip = createGzip(compresses ? GZIP : STORED);
   const ending = new AbortController();
   const gathering = gatherPieces((bytesRead) => report({ object, bytesRead }));
   // Whichever side fails first ends the other: a source that breaks must not leave half an object behind as a whole one.

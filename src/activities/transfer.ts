@@ -31,7 +31,10 @@ export function transferActivities(connections: Connections): TransferActivities
                 inOrder(tables, (table) => incomingTable(snapshot, table, mode)),
               );
               await to.check(incoming, mode, area.location);
-              return { sharesSnapshots: from.sharesSnapshots };
+              return {
+                sharesSnapshots: from.sharesSnapshots,
+                compresses: area.isRemote || to.takesObjects,
+              };
             }),
           ),
         ),
@@ -42,7 +45,7 @@ export function transferActivities(connections: Connections): TransferActivities
 
     holdSnapshot: (step) => holdSnapshot(connections, step),
 
-    planTables({ source, staging, snapshot, extraction, tables }) {
+    planTables({ source, staging, compresses, snapshot, extraction, tables }) {
       return beating(({ signal, report }) =>
         withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
           withPlace(connections, { role: 'openStaging', name: staging, signal }, (area) =>
@@ -50,7 +53,7 @@ export function transferActivities(connections: Connections): TransferActivities
               inOrder(tables, async (table, index) => {
                 report({ tables: index });
                 const name = tableObjects(batchStep(), table.to, index, extraction);
-                const { ranges } = await describe(joined, area, table, name);
+                const { ranges } = await describe(joined, area, { table, name, compresses });
                 const sourceRows = await joined.count(selectionOf(table));
                 return { name, sourceRows, chunks: ranges.length };
               }),
@@ -65,10 +68,12 @@ export function transferActivities(connections: Connections): TransferActivities
         withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
           withPlace(connections, { role: 'openStaging', name: staging, signal }, async (area) => {
             batchStep().rows({ source: from.label, target: area.label });
-            const { columns, ranges } = await readManifest(area, name);
+            const { columns, ranges, compresses } = await readManifest(area, name);
             return withSnapshot(from, snapshot, async (joined) => {
               const { body, rows } = await joined.extract(selectionOf(table), columns, ranges[chunk]!);
-              const staged = await stageChunk(area, { name, chunk, body, rows, signal, report });
+              const staged = await stageChunk(area, {
+                ...{ name, chunk, body, rows, compresses, signal, report },
+              });
               batchStep().message(
                 `${table.from}, chunk ${chunk + 1} of ${ranges.length}: ${staged.bytes} bytes`,
               );
@@ -79,7 +84,7 @@ export function transferActivities(connections: Connections): TransferActivities
       );
     },
 
-    extractTables({ source, staging, extraction, tables }) {
+    extractTables({ source, staging, compresses, extraction, tables }) {
       return beating(({ signal, report }) =>
         withPlace(connections, { role: 'openSource', name: source, signal }, (from) =>
           withPlace(connections, { role: 'openStaging', name: staging, signal }, async (area) => {
@@ -89,12 +94,12 @@ export function transferActivities(connections: Connections): TransferActivities
             const extracted = await withSnapshot(from, undefined, (snapshot) =>
               inOrder(tables, async (table, index) => {
                 const name = tableObjects(batchStep(), table.to, index, own);
-                const { columns, ranges } = await describe(snapshot, area, table, name);
+                const { columns, ranges } = await describe(snapshot, area, { table, name, compresses });
                 const selection = selectionOf(table);
                 const sourceRows = await snapshot.count(selection);
                 const chunks = await inOrder(ranges, async (range, chunk) => {
                   const { body, rows } = await snapshot.extract(selection, columns, range);
-                  return stageChunk(area, { name, chunk, body, rows, signal, report });
+                  return stageChunk(area, { name, chunk, body, rows, compresses, signal, report });
                 });
                 return { name, sourceRows, chunks };
               }),
@@ -147,13 +152,12 @@ function keyOf(
 async function describe(
   snapshot: Snapshot,
   area: Staging,
-  table: TableStep,
-  name: string,
+  { table, name, compresses }: { table: TableStep; name: string; compresses: boolean },
 ): Promise<Manifest> {
   const selection = selectionOf(table);
   const { columns, primaryKey } = await snapshot.describe(selection);
   const ranges = await snapshot.ranges(selection, table.chunkRows);
-  const manifest = { columns, key: table.key ?? primaryKey, ranges };
+  const manifest = { columns, key: table.key ?? primaryKey, ranges, compresses };
   await writeManifest(area, name, manifest);
   return manifest;
 }

@@ -76,6 +76,8 @@ export interface Places {
 export interface Prepared {
   /** Whether several connections can read one snapshot of this source. */
   readonly sharesSnapshots: boolean;
+  /** Whether what is staged is made smaller, or stays as large as it is and takes no time for it. */
+  readonly compresses: boolean;
 }
 
 /** Where the rows of a table wait: the objects of one extraction, which its manifest describes. */
@@ -136,14 +138,15 @@ export interface TransferActivities {
   /** Keeps a snapshot open until it is cancelled, and signals its id to the workflow. */
   holdSnapshot(step: { source: string; extraction: string }): Promise<{ heldMs: number }>;
   planTables(
-    step: Places & { snapshot: string; extraction: string; tables: readonly TableStep[] },
+    step: Places &
+      Pick<Prepared, 'compresses'> & { snapshot: string; extraction: string; tables: readonly TableStep[] },
   ): Promise<PlannedTable[]>;
   extractChunk(
     step: Places & { snapshot: string; table: TableStep; name: string; chunk: number },
   ): Promise<StagedChunk & { rowsProcessed: number }>;
   /** All tables by one connection, where a snapshot can't be shared. */
   extractTables(
-    step: Places & { extraction: string; tables: readonly TableStep[] },
+    step: Places & Pick<Prepared, 'compresses'> & { extraction: string; tables: readonly TableStep[] },
   ): Promise<{ tables: ExtractedTable[]; rowsProcessed: number }>;
   /** May begin when all is planned: it asks the workflow what is staged (see STAGED_QUERY), and waits for the rest. */
   loadTables(
@@ -183,6 +186,7 @@ export interface Manifest {
   readonly key: readonly string[];
   /** In the words of the source. */
   readonly ranges: readonly string[];
+  readonly compresses: boolean;
 }
 
 /** Small enough that the first ones are loaded while others are extracted. */

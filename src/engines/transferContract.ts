@@ -85,6 +85,8 @@ export interface Staging {
   readonly label: string;
   /** Where objects are for systems that fetch them by themselves: a URL that ends with a slash, without a secret. */
   readonly location: string;
+  /** Whether its bytes cross a network. */
+  readonly isRemote: boolean;
   /** Takes an object in place of one with this name; nobody sees it before it is whole. Answers its size. */
   put(name: string, body: Readable): Promise<number>;
   open(name: string): Promise<Readable>;
@@ -103,6 +105,8 @@ export interface StagedObject {
 
 export interface TransferTarget {
   readonly label: string;
+  /** Whether it is given what is staged as it lies there, and not the rows that a worker reads out of it. */
+  readonly takesObjects: boolean;
   /**
    * Throws when the tables can't take these columns: `BadInput` names the column that would be lost or narrowed, and what
    * this engine can't do. `BadConfig` when it can't get at what is staged there (see `Staging.location`).

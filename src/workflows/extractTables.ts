@@ -11,7 +11,14 @@ import {
   uuid4,
 } from '@temporalio/workflow';
 import { NON_RETRYABLE_ERRORS } from '../domain/errors.js';
-import type { Places, PlannedTable, SnapshotSignal, StagedChunk, TableStep } from '../domain/transfer.js';
+import type {
+  Places,
+  PlannedTable,
+  Prepared,
+  SnapshotSignal,
+  StagedChunk,
+  TableStep,
+} from '../domain/transfer.js';
 import { SNAPSHOT_SIGNAL, STAGED_QUERY } from '../domain/transfer.js';
 import { failureType } from './failureType.js';
 import { together } from './together.js';
@@ -26,11 +33,10 @@ const CHUNKS_TOLD = 1_000;
 const snapshotOpened = defineSignal<[SnapshotSignal]>(SNAPSHOT_SIGNAL);
 const stagedChunks = defineQuery<StagedChunk[], [extraction: string, after: number]>(STAGED_QUERY);
 
-export interface Extraction {
+export interface Extraction extends Prepared {
   readonly places: Places;
   readonly tables: readonly TableStep[];
   readonly parallel: number;
-  readonly sharesSnapshots: boolean;
 }
 
 /** An extraction of planned tables, whose chunks come one by one. */
@@ -79,9 +85,9 @@ function newName(): string {
   return uuid4().slice(0, 8);
 }
 
-async function extractByOne({ places, tables }: Extraction): Promise<Staged> {
+async function extractByOne({ places, tables, compresses }: Extraction): Promise<Staged> {
   const name = newName();
-  const extracted = await steps.extractTables({ ...places, extraction: name, tables });
+  const extracted = await steps.extractTables({ ...places, compresses, extraction: name, tables });
   const staged = new Staged(
     name,
     extracted.tables.map((table) => ({ ...table, chunks: table.chunks.length })),
@@ -91,7 +97,7 @@ async function extractByOne({ places, tables }: Extraction): Promise<Staged> {
 }
 
 async function extractFromShared<T>(
-  { places, tables, parallel }: Extraction,
+  { places, tables, parallel, compresses }: Extraction,
   work: (staged: Staged) => Promise<T>,
 ): Promise<T> {
   const name = newName();
@@ -113,7 +119,9 @@ async function extractFromShared<T>(
   try {
     return await reading.run(async () => {
       await condition(() => snapshot !== undefined);
-      const planned = await steps.planTables({ ...places, snapshot: snapshot!, extraction: name, tables });
+      const planned = await steps.planTables({
+        ...{ ...places, compresses, snapshot: snapshot!, extraction: name, tables },
+      });
       const staged = new Staged(name, planned);
       const extract = async (): Promise<void> => {
         await extractChunks(staged, { places, tables, parallel }, snapshot!);
@@ -134,7 +142,7 @@ async function extractFromShared<T>(
 
 async function extractChunks(
   { planned, chunks: staged }: Staged,
-  { places, tables, parallel }: Omit<Extraction, 'sharesSnapshots'>,
+  { places, tables, parallel }: Pick<Extraction, 'places' | 'tables' | 'parallel'>,
   snapshot: string,
 ): Promise<void> {
   const jobs = planned.flatMap(({ name, chunks }, index) =>

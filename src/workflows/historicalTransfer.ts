@@ -11,8 +11,8 @@ export async function historicalTransfer(input: HistoricalTransferInput): Promis
   const { parallel = DEFAULT_PARALLEL } = checked;
   const places = { source, staging, target };
   const tables = tableSteps(checked.tables);
-  const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode });
-  const counts = await moveTables({ places, tables, parallel, sharesSnapshots, mode, allowRejected });
+  const prepared = await steps.prepareTransfer({ ...places, tables, mode });
+  const counts = await moveTables({ ...prepared, places, tables, parallel, mode, allowRejected });
   await steps.cleanStaging({ staging, own: cleanup === 'onSuccess' });
   return counts;
 }

@@ -30,7 +30,7 @@ export async function incrementalTransfer(input: IncrementalTransferInput): Prom
     pace.kind === 'time'
       ? checkInput((run) => nominalWindow(pace, run), { at: checked.at, ...times() })
       : undefined;
-  const { sharesSnapshots } = await steps.prepareTransfer({ ...places, tables, mode });
+  const prepared = await steps.prepareTransfer({ ...places, tables, mode });
   const move = async (holes: boolean): Promise<Moved> => {
     const { lag, overlap } = pace;
     const planned = await steps.planIntervals({
@@ -41,7 +41,7 @@ export async function incrementalTransfer(input: IncrementalTransferInput): Prom
       .map((table, index) => ({ ...table, cursor: planned[index]! }))
       .filter(({ cursor }) => cursor.claims.length > 0);
     if (chosen.length === 0) return { rowsProcessed: 0, rowsRejected: 0 };
-    return moveTables({ places, tables: chosen, parallel, sharesSnapshots, mode, allowRejected });
+    return moveTables({ ...prepared, places, tables: chosen, parallel, mode, allowRejected });
   };
   const counts = await untilNotOvertaken(move);
   await steps.cleanStaging({ staging, own: cleanup === 'onSuccess' });

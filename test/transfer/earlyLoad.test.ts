@@ -93,7 +93,7 @@ it('a load begins with the first chunk, and when it gave up again when all is st
     return Context.current().client.workflow.getHandle(workflowId, runId);
   };
   const activities: Omit<TransferActivities, 'planIntervals' | 'extractTables'> = {
-    prepareTransfer: async () => ({ sharesSnapshots: true }),
+    prepareTransfer: async () => ({ sharesSnapshots: true, compresses: false }),
     async holdSnapshot({ extraction }) {
       await workflow().signal(SNAPSHOT_SIGNAL, { extraction, snapshot: 's' });
       const beat = setInterval(() => Context.current().heartbeat(), 100);

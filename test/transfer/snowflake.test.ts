@@ -1,4 +1,6 @@
 /** Transfers to Snowflake, as far as the endpoint goes: from PostgreSQL by S3, and from SQLite by a folder and PUT. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -155,6 +157,17 @@ describe.skipIf(!snowflake)('Snowflake', () => {
         'there is no stage RAW.NOTHING',
       );
     });
+  });
+
+  it('gets what is staged in a folder compressed, because PUT sends it as it is', async () => {
+    source(`CREATE TABLE even (a TEXT);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO even SELECT 'same' FROM n`);
+    await rig.transfer({ ...one('even'), cleanup: 'never' });
+    const staging = join(rig.folder, 'staging');
+    const [name] = readdirSync(staging, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /1\.Raw\.even.*\.gz$/.test(file),
+    );
+    expect(statSync(join(staging, name!)).size).toBeLessThan(500);
   });
 
   describe('tables', () => {

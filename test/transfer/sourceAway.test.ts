@@ -18,7 +18,7 @@ it.each([
   async ({ problem, times }) => {
     let opened = 0;
     const activities = {
-      prepareTransfer: async () => ({ sharesSnapshots: true }),
+      prepareTransfer: async () => ({ sharesSnapshots: true, compresses: false }),
       async holdSnapshot() {
         opened++;
         throw problem;

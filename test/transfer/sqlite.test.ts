@@ -1,6 +1,7 @@
 /** Transfers between SQLite files, through a folder: against a real Temporal server. */
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { OWN_PLACES, Rig } from './rig.js';
@@ -28,10 +29,11 @@ const one = (from: string, to: string, more: object = {}): object => ({
   mode: 'append',
 });
 
-const staged = (): string[] =>
-  readdirSync(join(rig.folder, 'staging'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.gz'),
-  );
+function staged(): string[] {
+  const folder = join(rig.folder, 'staging');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.gz'));
+}
 
 describe('values', () => {
   it('of every type arrive as they were', async () => {
@@ -355,6 +357,16 @@ describe('the staging area', () => {
     await rig.transfer({ ...one('kept', 'kept'), cleanup: 'never' });
     const [name] = staged().filter((file) => file.includes('1.DWH.kept'));
     expect(name).toMatch(/^[\da-f-]{36}[/\\]\d+[/\\]1\.DWH\.kept[/\\][\da-f]{8}-1-00001\.csv\.gz$/);
+  });
+
+  it('has gzip in a folder that is as large as the rows, because nobody sends it anywhere', async () => {
+    source(`CREATE TABLE even (a TEXT);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO even SELECT 'same' FROM n`);
+    await rig.transfer({ ...one('even', 'even'), cleanup: 'never' });
+    const [name] = staged().filter((file) => file.includes('1.DWH.even'));
+    const object = readFileSync(join(rig.folder, 'staging', name!));
+    expect(gunzipSync(object).toString()).toBe('same\n'.repeat(1_000));
+    expect(object.length).toBeGreaterThan(5_000);
   });
 
   it('loses what is older than a week of the same audit store, and nothing else', async () => {

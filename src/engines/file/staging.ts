@@ -22,6 +22,7 @@ export async function openStaging({ url, signal }: PlaceOptions): Promise<Stagin
 class FolderStaging implements Staging {
   readonly label: string;
   readonly location: string;
+  readonly isRemote = false;
 
   constructor(
     readonly folder: string,

@@ -32,6 +32,8 @@ export async function openStaging({ url, signal }: PlaceOptions): Promise<Stagin
 }
 
 class S3Staging implements Staging {
+  readonly isRemote = true;
+
   constructor(
     readonly sdk: Sdk,
     readonly s3: S3Client,

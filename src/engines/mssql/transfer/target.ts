@@ -33,6 +33,7 @@ export async function openTarget(options: PlaceOptions): Promise<TransferTarget>
   const { label } = readUrl(options.url);
   return {
     label,
+    takesObjects: false,
     check: (tables) =>
       TransferSession.use(options, async (session) => {
         for (const table of tables) fitColumns(table, (await findTable(session, table.to))?.columns);

@@ -38,6 +38,7 @@ export async function openTarget(options: PlaceOptions): Promise<TransferTarget>
   const { label } = readUrl(options.url);
   return {
     label,
+    takesObjects: false,
     check: (tables) =>
       Session.use(options, async (session) => {
         for (const table of tables) {

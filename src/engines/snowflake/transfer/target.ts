@@ -33,6 +33,7 @@ export async function openTarget(options: PlaceOptions): Promise<TransferTarget>
   const { label, stage } = readUrl(options.url);
   return {
     label,
+    takesObjects: true,
     check: (tables, _mode, location) =>
       withSession(options, [], async (session) => {
         const found = await findTables(

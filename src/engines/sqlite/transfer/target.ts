@@ -24,6 +24,7 @@ export async function openTarget({ url, signal }: PlaceOptions): Promise<Transfe
 
 class SqliteTarget implements TransferTarget {
   readonly label: string;
+  readonly takesObjects = false;
 
   constructor(
     readonly folder: string,
