@@ -27,8 +27,12 @@ export function columnsOf(db: Database.Database, table: string): Column[] | unde
   return columns.map(({ name, type, notnull }) => ({ name, type: typeOf(type), nullable: notnull === 0 }));
 }
 
-/** Makes what is missing of it. */
-export function prepareTable(db: Database.Database, name: string, table: IncomingTable): FittedColumn[] {
+/** Makes what is missing of it. A new table gets its index of batches by `finishTable`. */
+export function prepareTable(
+  db: Database.Database,
+  name: string,
+  table: IncomingTable,
+): { columns: FittedColumn[]; isNew: boolean } {
   const existing = columnsOf(db, name);
   const columns = fitColumns(table, existing);
   if (existing) {
@@ -40,10 +44,15 @@ export function prepareTable(db: Database.Database, name: string, table: Incomin
     const own = [`${BATCH_ID} INTEGER NOT NULL`, `${LOADED_AT} TIMESTAMPTZ NOT NULL`];
     db.exec(`CREATE TABLE ${quote(name)} (${[...columns.map(definition), ...own].join(', ')})`);
   }
-  makeIndex(db, name, [BATCH_ID]);
+  if (existing) makeIndex(db, name, [BATCH_ID]);
   const keys = table.key.map((key) => fittedColumn(table, columns, key).name);
   if (keys.length > 0) makeIndex(db, name, keys);
-  return columns;
+  return { columns, isNew: !existing };
+}
+
+/** An index that is made when the rows are in costs less than one that is kept row by row. */
+export function finishTable(db: Database.Database, name: string): void {
+  makeIndex(db, name, [BATCH_ID]);
 }
 
 function makeIndex(db: Database.Database, table: string, columns: readonly string[]): void {
