@@ -12,8 +12,8 @@ import type { BatchRef } from '../domain/model.js';
 import { isCancellation } from './attemptEnd.js';
 import { workerName } from './auditor.js';
 
-/** The answer to a beat says that the activity is cancelled, so that is known after this time. */
-const BEAT_MS = 1_000;
+/** The answer to a beat says that the activity is cancelled: whoever waits for that waits so long. There are few of them. */
+const BEAT_MS = 250;
 /** A worker that shuts down waits no longer for a Temporal that does not answer. */
 const ANSWER_MS = 10_000;
 

@@ -32,7 +32,7 @@ export interface HistoricalTransferInput {
   readonly target: string;
   readonly tables: readonly TransferTable[];
   readonly mode: TransferMode;
-  /** How many chunks are extracted at once. Default: 4. */
+  /** How many chunks are extracted at once. Default: 3. */
   readonly parallel?: number | undefined;
   /** Whether rows that the target refuses are left out, and kept in its table BatchRejected. Default: no. */
   readonly allowRejected?: boolean | undefined;
@@ -191,7 +191,8 @@ export interface Manifest {
 
 /** Small enough that the first ones are loaded while others are extracted. */
 const DEFAULT_CHUNK_ROWS = 200_000;
-export const DEFAULT_PARALLEL = 4;
+/** More would be waiting for one worker's thread, and for each its parts of an upload are in memory. */
+export const DEFAULT_PARALLEL = 3;
 
 export const tableShape = {
   from: text,
