@@ -7,7 +7,7 @@ import { PATIENCE } from './test/support/patience.js';
 
 /** Files that wait for most of their time, and long: begun first, none of them is what all wait for in the end. */
 const LONG =
-  /test\/(endings|chaos|outage\/workers|proof\/reconciling|replay\/(replay|waiting)|transfer\/killed|engines\/snowflakePace)/;
+  /test\/(endings|chaos|outage\/(workers|holding)|proof\/reconciling|replay\/(replay|waiting)|transfer\/(killed|holding|postgres)|engines\/snowflakePace)/;
 
 /** As processes that work there call it: on macOS its path goes by a link, and Windows may shorten it. */
 const TEMPORARY = realpathSync.native(tmpdir());
@@ -30,7 +30,7 @@ export default defineConfig({
     hookTimeout: 240_000,
     expect: { poll: PATIENCE },
     // Two cores; most files wait more than they work, for a server, a lock or a timeout.
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
   },
 });
