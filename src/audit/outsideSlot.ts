@@ -2,6 +2,8 @@
  * Activities that go on when they have given their slot back: they keep something open for other steps, and those need the
  * slots. For who waits for them and for the audit they end as all others do. A pause or a reset does not end them.
  */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '@temporalio/activity';
 import { CompleteAsyncError } from '@temporalio/activity';
 import type { AsyncCompletionClient, Client } from '@temporalio/client';
@@ -12,8 +14,15 @@ import type { BatchRef } from '../domain/model.js';
 import { isCancellation } from './attemptEnd.js';
 import { workerName } from './auditor.js';
 
-/** The answer to a beat says that the activity is cancelled: whoever waits for that waits so long. There are few of them. */
-const BEAT_MS = 250;
+/**
+ * The answer to a beat says that the activity is cancelled, and whoever waits for that waits for the next beat: a twentieth
+ * of the time that it has gone on, because each beat costs Temporal something.
+ */
+const LEAST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 2_000;
+const PAUSE_SHARE = 1 / 20;
+/** So that one beat which is lost does not cost the activity its heartbeat timeout. */
+const BEAT_ANSWER_MS = 3_000;
 /** A worker that shuts down waits no longer for a Temporal that does not answer. */
 const ANSWER_MS = 10_000;
 
@@ -77,9 +86,12 @@ async function goOnAndReport(
   ending: AbortController,
   work: Work,
 ): Promise<void> {
-  const tell = async (message: (to: AsyncCompletionClient) => Promise<void>): Promise<void> => {
+  const tell = async (
+    message: (to: AsyncCompletionClient) => Promise<void>,
+    answerMs = ANSWER_MS,
+  ): Promise<void> => {
     const current = client();
-    await current.withDeadline(Date.now() + ANSWER_MS, () => message(current.activity));
+    await current.withDeadline(Date.now() + answerMs, () => message(current.activity));
   };
   const tellFailure = (error: unknown): Promise<void> =>
     tell((to) =>
@@ -87,20 +99,31 @@ async function goOnAndReport(
         ? to.reportCancellation(taskToken)
         : to.fail(taskToken, ensureApplicationFailure(error)),
     );
-  const beat = (): void =>
-    void tell((to) => to.heartbeat(taskToken)).catch((error: unknown) => {
+  const beat = (): Promise<void> =>
+    tell((to) => to.heartbeat(taskToken), BEAT_ANSWER_MS).catch((error: unknown) => {
       if (error instanceof ActivityCancelledError) ending.abort(new CancelledFailure('CANCELLED'));
       // Its run has ended, or it was given up.
       if (error instanceof ActivityNotFoundError) ending.abort(new CancelledFailure('NOT_FOUND'));
       // Whatever else it is may pass; if not, Temporal misses the beats.
     });
-  const beating = setInterval(beat, BEAT_MS);
+  const over = new AbortController();
+  beatUntil(over.signal, beat).catch(() => undefined);
   try {
     await work(ending.signal).then((result) => tell((to) => to.complete(taskToken, result)), tellFailure);
   } catch (error) {
     if (!(error instanceof ActivityNotFoundError))
       log.warn('Temporal could not be told how an activity ended', { LogID, WorkflowID, RunID, error });
   } finally {
-    clearInterval(beating);
+    over.abort();
+  }
+}
+
+/** One after the other, until the signal ends. */
+async function beatUntil(signal: AbortSignal, beat: () => Promise<void>): Promise<never> {
+  const startedAt = performance.now();
+  for (;;) {
+    const share = (performance.now() - startedAt) * PAUSE_SHARE;
+    await delay(Math.min(LONGEST_PAUSE_MS, Math.max(LEAST_PAUSE_MS, share)), undefined, { signal });
+    await beat();
   }
 }

@@ -65,7 +65,10 @@ function checkStatus({ batch, runs }: BatchRecord, findings: Findings): void {
   ) {
     findings.add('altered', `the batch is ${batch.Status}, and its run ${latest.RunID} is ${latest.Status}`);
   } else if (batch.Status === 'Running' && runs.every(({ Status }) => Status !== 'Running')) {
-    findings.add('pending', `a reset ended run ${latest.RunID}, and the run that it made is not here yet`);
+    findings.add(
+      'pending',
+      `a reset ended run ${latest.RunID}, and the batch does not go on in another one yet`,
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import { temporal } from '@temporalio/proto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
+import type { RunKey } from '../../src/audit/temporalReader.js';
 import { activities } from '../endings/activities.js';
 import { observe } from '../endings/observe.js';
 import { AuditedQueue } from './auditedQueue.js';
@@ -216,10 +217,29 @@ onQueue('a reset run brings its base run with it, and the steps that it kept', a
   });
   const [batch, ...others] = await queue.batchesOf(handle);
   expect(others).toEqual([]);
-  expect(batch!.runs).toHaveLength(2);
+  const [base, next, ...more] = batch!.runs;
+  expect(more).toEqual([]);
+  // The reset run repeats the start of its base run, which had ended.
+  expect(next!.StartTime > base!.EndTime!).toBe(true);
   expect(batch!.batch).toMatchObject({ Status: 'Success', RowsProcessed: 30 });
   expect(await verified(queue)).toBe(1);
 });
+
+/** By each way to learn when a run began: its start and its description, and its history. */
+async function expectInOrder(
+  { temporal }: AuditedQueue,
+  { workflowId: WorkflowID }: WorkflowHandle,
+  runIDs: readonly string[],
+): Promise<void> {
+  for (const read of [
+    (run: RunKey) => temporal.start(run),
+    async (run: RunKey) => (await temporal.history(run)).start,
+  ]) {
+    const starts = await Promise.all(runIDs.map((RunID) => read({ WorkflowID, RunID })));
+    const times = starts.map(({ RunStartTime }) => RunStartTime);
+    expect([new Set(times).size, times]).toEqual([runIDs.length, times.toSorted()]);
+  }
+}
 
 onQueue('of runs that are reset twice at once, the batch shows the last', async ({ queue, expect }) => {
   await queue.audited(async () => {
@@ -238,6 +258,7 @@ onQueue('of runs that are reset twice at once, the batch shows the last', async 
       }),
     );
     for (const { handle, order } of runs) {
+      await expectInOrder(queue, handle, order);
       const recorded = async () => (await queue.batchesOf(handle))[0]!;
       // No worker needs to have seen the run between.
       await expect

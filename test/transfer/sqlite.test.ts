@@ -9,6 +9,7 @@ import { OWN_PLACES, Rig } from './rig.js';
 let rig: Rig;
 beforeAll(async () => {
   rig = await Rig.open();
+  mkdirSync(join(rig.folder, 'staging'), { recursive: true });
 });
 afterAll(() => rig?.close());
 
@@ -29,11 +30,10 @@ const one = (from: string, to: string, more: object = {}): object => ({
   mode: 'append',
 });
 
-function staged(): string[] {
-  const folder = join(rig.folder, 'staging');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.gz'));
-}
+const staged = (): string[] =>
+  readdirSync(join(rig.folder, 'staging'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.gz'),
+  );
 
 describe('values', () => {
   it('of every type arrive as they were', async () => {
@@ -227,6 +227,9 @@ describe('the ledger', () => {
     ).toEqual([[store, BigInt(batch.LogID), run.runId, 0n, 3n]]);
     expect(rig.rows('target/DWH', 'SELECT DISTINCT BatchID, LoadedAt > 2000 FROM listed')).toEqual([
       [BigInt(batch.LogID), 1n],
+    ]);
+    expect(rig.rows('target/DWH', "SELECT name FROM pragma_index_list('listed')")).toEqual([
+      ['IX_listed_BatchID'],
     ]);
   });
 

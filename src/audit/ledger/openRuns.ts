@@ -107,8 +107,9 @@ async function goOnInResets(ledger: Ledger, begun: readonly PipelineRun[]): Prom
     batches.map(({ RunID }) => RunID),
   );
   const continued = batches.filter(({ LogID, RunID }) => {
-    const now = RunID === null ? undefined : shown.get(RunID);
-    return RunID !== latest.get(LogID)!.RunID && (!now || byStart(now, latest.get(LogID)!) <= 0);
+    const next = latest.get(LogID)!;
+    const before = RunID === null ? undefined : shown.get(RunID);
+    return RunID !== next.RunID && (!before || byStart(before, next) <= 0);
   });
   await tx.updateBatches(
     continued.map((batch) => ({

@@ -13,7 +13,7 @@ import { loadChunks } from './loadChunks.js';
 import type { Answer, Order, OrderedTable, Question, Report } from './loaderThread.js';
 import { openForLoad, whenFree } from './openForLoad.js';
 import { packError } from './passedError.js';
-import { finishTable, nameOf, prepareTable } from './tables.js';
+import { indexBatches, nameOf, prepareTable } from './tables.js';
 
 const port = parentPort!;
 const order = workerData as Order;
@@ -42,7 +42,7 @@ async function load(): Promise<void> {
 async function loadTable(db: Database.Database, table: OrderedTable, index: number): Promise<void> {
   const { batch, mode, replaces, allowRejected } = order;
   const name = nameOf(db, table.to);
-  const { columns, isNew } = prepareTable(db, name, table);
+  const columns = prepareTable(db, name, table);
   const ledger = new Ledger(db, { name, fullName: fullName(order.file, name) }, batch);
   const replaced = replaces.map((logID) => ledger.of(logID));
   for (const one of [ledger, ...replaced]) one.checkListed();
@@ -56,7 +56,7 @@ async function loadTable(db: Database.Database, table: OrderedTable, index: numb
     ...{ batch, mode, allowRejected, table, name, columns, ledger },
     nextChunk,
   });
-  if (isNew) finishTable(db, name);
+  indexBatches(db, name);
   const { total, ofBatch } = ledger.countRows();
   if (mode === 'merge' && ofBatch < loaded) {
     throw new BadInput(

@@ -27,12 +27,8 @@ export function columnsOf(db: Database.Database, table: string): Column[] | unde
   return columns.map(({ name, type, notnull }) => ({ name, type: typeOf(type), nullable: notnull === 0 }));
 }
 
-/** Makes what is missing of it. A new table gets its index of batches by `finishTable`. */
-export function prepareTable(
-  db: Database.Database,
-  name: string,
-  table: IncomingTable,
-): { columns: FittedColumn[]; isNew: boolean } {
+/** Makes what is missing of it, but for the index of its batches. */
+export function prepareTable(db: Database.Database, name: string, table: IncomingTable): FittedColumn[] {
   const existing = columnsOf(db, name);
   const columns = fitColumns(table, existing);
   if (existing) {
@@ -44,14 +40,13 @@ export function prepareTable(
     const own = [`${BATCH_ID} INTEGER NOT NULL`, `${LOADED_AT} TIMESTAMPTZ NOT NULL`];
     db.exec(`CREATE TABLE ${quote(name)} (${[...columns.map(definition), ...own].join(', ')})`);
   }
-  if (existing) makeIndex(db, name, [BATCH_ID]);
   const keys = table.key.map((key) => fittedColumn(table, columns, key).name);
   if (keys.length > 0) makeIndex(db, name, keys);
-  return { columns, isNew: !existing };
+  return columns;
 }
 
-/** An index that is made when the rows are in costs less than one that is kept row by row. */
-export function finishTable(db: Database.Database, name: string): void {
+/** Where there is none yet: one that is made when the rows are in costs less than one that is kept row by row. */
+export function indexBatches(db: Database.Database, name: string): void {
   makeIndex(db, name, [BATCH_ID]);
 }
 
