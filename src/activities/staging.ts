@@ -10,8 +10,8 @@ import { chunkObject, manifestObject } from './staged.js';
 
 const BUFFER_BYTES = 256 * 1024;
 /**
- * The fastest level that compresses: the network and the source wait for this more than for each other. The smaller window takes a
- * quarter less time at that level, and rows are small: it finds no less in it.
+ * The fastest level that compresses: the network and the source wait for this more than for each other. The smaller
+ * window takes a quarter less time at that level, and rows are small: it finds no less in it.
  */
 const GZIP = { level: 1, windowBits: 13, memLevel: 9, chunkSize: BUFFER_BYTES };
 /** The same format, for what only goes to a disk and back. */

@@ -85,7 +85,7 @@ export interface Staging {
   readonly label: string;
   /** Where objects are for systems that fetch them by themselves: a URL that ends with a slash, without a secret. */
   readonly location: string;
-  /** Whether its bytes cross a network. */
+  /** Whether its bytes are sent to a server, so that fewer of them are worth the time to compress them. */
   readonly isRemote: boolean;
   /** Takes an object in place of one with this name; nobody sees it before it is whole. Answers its size. */
   put(name: string, body: Readable): Promise<number>;

@@ -80,6 +80,19 @@ describe.skipIf(!server)('S3', () => {
     expect(await area.list(store)).toEqual([]);
   });
 
+  it('gets objects that are compressed', async () => {
+    const db = rig.database('source/app');
+    db.exec(`CREATE TABLE even (a TEXT);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO even SELECT 'same' FROM n`);
+    db.close();
+    const tables = [{ from: 'app.even', to: 'DWH.even' }];
+    await rig.transfer({ staging: 's3', mode: 'append', tables, cleanup: 'never' });
+    const [[store]] = rig.rows('audit/Audit', 'SELECT StoreID FROM Store') as [[string]];
+    const objects = await area.list(store);
+    expect(objects.find(({ name }) => name.endsWith('.csv.gz'))!.bytes).toBeLessThan(500);
+    await area.remove(objects.map(({ name }) => name));
+  });
+
   it.each([
     ['sse=AES256', { 'x-amz-server-side-encryption': 'AES256' }],
     [
