@@ -67,7 +67,7 @@ function checkStatus({ batch, runs }: BatchRecord, findings: Findings): void {
   } else if (batch.Status === 'Running' && runs.every(({ Status }) => Status !== 'Running')) {
     findings.add(
       'pending',
-      `a reset ended run ${latest.RunID}, and the batch does not go on in another one yet`,
+      `a reset ended run ${latest.RunID}, and the batch does not go on in another one yet. Its worker opens that, or batchtrail reconcile when it has ended`,
     );
   }
 }

@@ -23,7 +23,7 @@ export function addVerify(program: Command, configured: Configured): void {
 certified         history and seal agree with every row
 gap               history proves something that no row tells, or Temporal does not know a run that it must know
 altered           a row differs from what history or its seal proves
-pending           it has ended, and its history was not read yet: a worker does that, or batchtrail reconcile
+pending           it has ended, and is not proven yet: a worker does that, or batchtrail reconcile
 running           it goes on, here and in Temporal
 beyond retention  Temporal has erased the history; the seal holds
 no history        an activity without a workflow; the seal holds
